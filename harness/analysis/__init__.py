@@ -1,0 +1,1 @@
+"""BD-rate and its uncertainty, from DataFrames alone."""

@@ -1,0 +1,162 @@
+"""The contract between the harness and a codec.
+
+An adapter is a folder with a manifest (``codec.toml``) and a module that defines one
+:class:`Codec`. The harness runs it in a child process and never imports it into its own, so
+this module, like everything an adapter's process loads from the harness, needs nothing beyond
+the standard library and numpy.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+"""An 8-bit RGB image: uint8, H x W x 3, C-contiguous, sRGB."""
+
+WeightsMode = Literal["pretrained", "random", "none"]
+
+
+@dataclass(frozen=True)
+class RatePoint:
+    """One operating point of a codec, as its manifest states it.
+
+    Attributes:
+        id: The rate point's name, unique within its codec, such as ``q50``.
+        options: The manifest's options of this rate point.
+        weights: ``pretrained``, ``random`` (seeded, for plumbing and speed) or ``none`` for a
+            codec without a network.
+        files: Where the weights files of the manifest lie on this machine, by file name. A
+            checkpoint named on the command line stands under ``checkpoint``.
+    """
+
+    id: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    weights: WeightsMode = "none"
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+
+class CodecError(Exception):
+    """A codec refuses its input and says why; the harness records the message."""
+
+
+class BitstreamError(CodecError):
+    """The bytes are no bitstream of this codec: truncated, corrupt, or of another version."""
+
+
+class UnsupportedImage(CodecError):
+    """The codec cannot code an image of this size or content."""
+
+
+class Unavailable(CodecError):
+    """Something the codec needs is missing; the message says what, and what to do."""
+
+
+class Codec(ABC):
+    """Anything with ``encode(image) -> bytes`` and ``decode(bytes) -> image``.
+
+    The encoder and the decoder run in two different processes: whatever the decoder needs
+    (size, padding, side information) must be in the bytes, and is paid for.
+    """
+
+    def __init__(self, options: Mapping[str, Any], device: str) -> None:
+        """Keep ``options`` (the manifest's, with the variant's) and ``device``; load nothing.
+
+        Args:
+            options: The codec-wide options of the manifest.
+            device: ``cpu``, ``cuda`` or ``cuda:N``.
+        """
+        self.options = options
+        self.device = device
+
+    def load(self, rate: RatePoint) -> None:
+        """Make ready for ``rate``. Called before the first call of a batch; may be called again.
+
+        Raises:
+            Unavailable: Something that this rate point needs is missing.
+        """
+        self.rate = rate
+
+    @abstractmethod
+    def encode(self, image: Image) -> bytes:
+        """Code one image: uint8, H x W x 3, RGB, any H and W of at least 1.
+
+        Raises:
+            UnsupportedImage: The codec cannot code such an image.
+        """
+
+    @abstractmethod
+    def decode(self, bitstream: bytes) -> Image:
+        """Decode what :meth:`encode` returned: uint8, H x W x 3, RGB, the same H and W.
+
+        Raises:
+            BitstreamError: The bytes are no bitstream of this codec.
+        """
+
+
+class Progressive(ABC):
+    """A codec one of whose bitstreams holds all its rate points as prefixes.
+
+    The harness then encodes an image once, at the last rate point of the manifest, and cuts
+    the bitstreams of the others out of it.
+    """
+
+    @abstractmethod
+    def prefix_length(self, bitstream: bytes, rate: RatePoint) -> int:
+        """How many of the leading bytes of ``bitstream`` are the bitstream of ``rate``."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The size and cost of a network at one resolution.
+
+    Attributes:
+        parameters: Number of parameters, encoder and decoder together.
+        flops: Operations to encode and decode one image, 1 FLOP = 2 MACs, as calflops counts.
+        flops_torch: The same by ``torch.utils.flop_counter``.
+    """
+
+    parameters: int
+    flops: int | None = None
+    flops_torch: int | None = None
+
+
+class Profiled(ABC):
+    """A codec that can tell its parameters and operations."""
+
+    @abstractmethod
+    def profile(self, height: int, width: int) -> Profile:
+        """The profile for an image of ``height`` x ``width`` pixels, after :meth:`Codec.load`."""
+
+
+@dataclass(frozen=True)
+class CallReport:
+    """What a codec that is an external program measured of its own last call.
+
+    Attributes:
+        ms: Wall time in milliseconds.
+        peak_rss_bytes: The program's peak resident memory, when known.
+    """
+
+    ms: float
+    peak_rss_bytes: int | None = None
+
+
+class SelfTimed(ABC):
+    """A codec whose work is done by other processes, which it times itself."""
+
+    @abstractmethod
+    def last_call(self) -> CallReport:
+        """The measurement of the last :meth:`Codec.encode` or :meth:`Codec.decode`."""
+
+
+def thread_count() -> int:
+    """How many threads the codec is to use, as the user asked (``--threads``)."""
+    return int(os.environ.get("HARNESS_THREADS") or len(os.sched_getaffinity(0)))

@@ -1,0 +1,1 @@
+"""Clock, memory, operations, and what machine it was."""

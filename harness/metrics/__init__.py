@@ -1,0 +1,1 @@
+"""Image quality metrics, each with its identity card."""

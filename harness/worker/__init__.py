@@ -1,0 +1,1 @@
+"""The child process that runs an adapter, and the wire to it."""

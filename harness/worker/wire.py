@@ -1,0 +1,79 @@
+"""The wire between the harness and a worker: frames of a JSON header and raw bytes.
+
+A frame is the lengths of its two parts (4 bytes and 8 bytes, big-endian), the header as UTF-8
+JSON, and the payload. Images travel as payload with ``height`` and ``width`` in the header.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from typing import Any
+
+import numpy as np
+
+from harness.codec import Image
+
+_LENGTHS = struct.Struct(">IQ")
+MAX_HEADER = 1 << 24
+
+Header = dict[str, Any]
+
+
+class WireClosed(ConnectionError):
+    """The other side closed the connection, or is gone."""
+
+
+def send(sock: socket.socket, header: Header, payload: bytes | memoryview = b"") -> None:
+    """Send one frame.
+
+    Raises:
+        WireClosed: The other side is gone.
+    """
+    text = json.dumps(header).encode()
+    try:
+        sock.sendall(_LENGTHS.pack(len(text), len(payload)) + text)
+        if len(payload):
+            sock.sendall(payload)
+    except (BrokenPipeError, ConnectionResetError) as error:
+        raise WireClosed(str(error)) from error
+
+
+def receive(sock: socket.socket) -> tuple[Header, bytearray]:
+    """Wait for one frame. A timeout set on the socket applies to each read.
+
+    Raises:
+        WireClosed: The other side is gone.
+        TimeoutError: The socket's timeout passed.
+    """
+    header_length, payload_length = _LENGTHS.unpack(_read(sock, _LENGTHS.size))
+    if header_length > MAX_HEADER:
+        raise WireClosed("not a frame")
+    header: Header = json.loads(bytes(_read(sock, header_length)))
+    return header, _read(sock, payload_length)
+
+
+def _read(sock: socket.socket, count: int) -> bytearray:
+    buffer = bytearray(count)
+    view = memoryview(buffer)
+    while view:
+        try:
+            received = sock.recv_into(view)
+        except ConnectionResetError as error:
+            raise WireClosed(str(error)) from error
+        if received == 0:
+            raise WireClosed("the other side closed the connection")
+        view = view[received:]
+    return buffer
+
+
+def image_payload(image: Image) -> tuple[Header, memoryview]:
+    """The header fields and payload that carry an image (uint8, H x W x 3)."""
+    height, width, _ = image.shape
+    return {"height": height, "width": width}, np.ascontiguousarray(image).data.cast("B")
+
+
+def payload_image(header: Header, payload: bytearray) -> Image:
+    """The image of a frame made with :func:`image_payload`."""
+    return np.frombuffer(payload, np.uint8).reshape(header["height"], header["width"], 3)
