@@ -104,7 +104,7 @@ class Session:
 
     def _on_load(self, header: wire.Header, _: bytearray) -> tuple[wire.Header, bytes]:
         rate = rate_point(header["rate"])
-        _, load_ms = timed(lambda: self.codec.load(rate))
+        load_ms = timed(lambda: self.codec.load(rate))[1]
         return {"load_ms": load_ms}, b""
 
     def _on_encode(

@@ -1,0 +1,97 @@
+"""Reads results into a tidy DataFrame."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from harness.errors import HarnessError
+from harness.store import schema
+from harness.store.run_store import check_version
+from harness.store.shards import DamagedShard, latest, list_shards, read_shard
+
+
+def load_results(path: str | Path) -> pd.DataFrame:
+    """One row a case, in the columns of :data:`harness.store.schema.COLUMNS`.
+
+    Args:
+        path: A results folder, whose runs are then all read, or the folder of one run.
+
+    Raises:
+        HarnessError: There are no results, or a newer harness wrote them.
+
+    A damaged shard is left out with a warning that names it.
+    """
+    folder = Path(path).expanduser()
+    runs = list(run_folders(folder))
+    if not runs:
+        raise HarnessError(
+            f"no results in {folder}", "name a results folder, or make one with 'harness run'"
+        )
+    frames = [_load_run(run) for run in runs]
+    return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
+
+
+def run_folders(folder: Path) -> Iterator[Path]:
+    """The runs of a results folder: itself when it is a run's, else those directly in it."""
+    if (folder / "store.json").is_file():
+        yield folder
+    elif folder.is_dir():
+        yield from sorted(p.parent for p in folder.glob("*/store.json"))
+
+
+def _load_run(folder: Path) -> pd.DataFrame:
+    check_version(folder)
+    cases = _read_all(folder / "cases", schema.CASES, ["case"])
+    scores = _read_all(folder / "scores", schema.SCORES, ["case", "metric"])
+    frame = cases.to_pandas()
+    frame.insert(0, "run", folder.name)
+    frame = _join_scores(frame, scores.to_pandas())
+    extra = [c for c in frame.columns if c not in _NAMES and c not in {"written", "kept"}]
+    return frame[[*_NAMES, *extra]].sort_values(
+        ["codec", "rate_index", "dataset", "resolution", "image"], ignore_index=True
+    )
+
+
+_NAMES = [column.name for column in schema.COLUMNS]
+
+
+def _join_scores(frame: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Add a column a metric, its card, and the reasons of the blanks."""
+    scores = scores.merge(frame[["case", "written", "status"]], on="case", suffixes=("", "_case"))
+    current = (scores["written"] >= scores["written_case"]) & (scores["status"] == "ok")
+    scores = scores[current]
+    metrics = [*schema.METRIC_COLUMNS, *sorted(set(scores["metric"]) - {*schema.METRIC_COLUMNS})]
+    for metric in metrics:
+        of_metric = scores[scores["metric"] == metric].set_index("case")
+        frame[metric] = frame["case"].map(of_metric["value"]).astype("float64")
+        frame[f"{metric}_card"] = frame["case"].map(of_metric["card"]).astype("object")
+    blank = scores[scores["value"].isna()]
+    reasons = {
+        case: json.dumps(dict(zip(group["metric"], group["reason"], strict=True)))
+        for case, group in blank.groupby("case")
+    }
+    frame["blanks"] = frame["case"].map(reasons).fillna("{}")
+    return frame
+
+
+def _read_all(folder: Path, columns: pa.Schema, keys: list[str]) -> pa.Table:
+    """All shards of a folder as one table, the latest row of each key."""
+    for _ in range(10):
+        paths = list_shards(folder)
+        tables = [columns.empty_table()]
+        try:
+            for path in paths:
+                try:
+                    tables.append(read_shard(path, columns))
+                except DamagedShard as error:
+                    warnings.warn(str(error), stacklevel=4)
+        except FileNotFoundError:
+            continue  # another process merged shards while we read; look again
+        return latest(pa.concat_tables(tables), keys)
+    raise HarnessError(f"{folder} keeps changing", "wait until the run that writes it is done")

@@ -1,0 +1,215 @@
+"""One run's folder: what is finished in it, and the only way to write to it.
+
+::
+
+    <results>/<name>/
+        store.json            the schema version
+        runs/<id>.json        one manifest an invocation: what was asked, on which machine
+        cases/*.parquet       what was measured
+        scores/*.parquet      the metrics
+        cards/<id>.json       the metrics' identity cards
+        bitstreams/           codec/rate/data set/resolution/image
+        reconstructions/      the same, PNG
+        logs/                 what the codecs printed
+
+Shards are only ever added, whole; merging replaces several by one with the same rows. So any
+process may be killed at any time, and several may work in one folder at once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from harness.errors import HarnessError
+from harness.store import schema
+from harness.store.shards import (
+    DamagedShard,
+    latest,
+    list_shards,
+    read_shard,
+    unwritable,
+    write_bytes,
+    write_shard,
+)
+
+MERGE_FROM = 64
+STALE_SECONDS = 24 * 3600
+
+
+@dataclass
+class CaseState:
+    """What the folder holds of one case."""
+
+    status: str
+    reason: str | None
+    message: str | None
+    repeats: int
+    kept: bool
+    written: int
+    scored: set[str] = field(default_factory=set)
+
+
+class RunStore:
+    """A run's folder, opened for writing, and an index of what is finished in it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the folder, make it where it is missing, and read the index.
+
+        Raises:
+            HarnessError: It cannot be written, or a newer harness wrote it.
+        """
+        self.folder = folder
+        self.states: dict[str, CaseState] = {}
+        self.damaged: list[DamagedShard] = []
+        self._seen: set[Path] = set()
+        check_version(folder)
+        if not (folder / "store.json").is_file():
+            write_json(folder / "store.json", {"schema": schema.SCHEMA_VERSION})
+        self._clean()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take up the shards that were written since, by this process or another."""
+        for path in list_shards(self.folder / "cases"):
+            if (table := self._read(path, schema.CASES, CASE_INDEX)) is not None:
+                self._index_cases(table)
+        for path in list_shards(self.folder / "scores"):
+            if (table := self._read(path, schema.SCORES, SCORE_INDEX)) is not None:
+                self._index_scores(table)
+
+    def add_cases(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write one shard of measured cases."""
+        table = pa.Table.from_pylist([{**r, "written": time.time_ns()} for r in rows], schema.CASES)
+        self._seen.add(write_shard(self.folder / "cases", table))
+        self._index_cases(table)
+
+    def add_scores(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write one shard of scores."""
+        table = pa.Table.from_pylist(
+            [{**r, "written": time.time_ns()} for r in rows], schema.SCORES
+        )
+        self._seen.add(write_shard(self.folder / "scores", table))
+        self._index_scores(table)
+
+    def merge(self) -> None:
+        """Make one shard of many, so that a folder of many runs still opens quickly.
+
+        The merged shard is written before the others are removed: a kill in between leaves
+        doubled rows, of which readers keep one.
+        """
+        for name, columns, keys in (
+            ("cases", schema.CASES, ["case"]),
+            ("scores", schema.SCORES, ["case", "metric"]),
+        ):
+            paths = list_shards(self.folder / name)
+            if len(paths) < MERGE_FROM:
+                continue
+            tables = []
+            for path in paths:
+                with suppress(FileNotFoundError):
+                    tables.append(read_shard(path, columns))
+            merged = latest(pa.concat_tables(tables), keys)
+            self._seen.add(write_shard(self.folder / name, merged))
+            for path in paths:
+                path.unlink(missing_ok=True)
+
+    def write_manifest(self, invocation: str, manifest: Mapping[str, Any]) -> None:
+        """Write an invocation's manifest."""
+        write_json(self.folder / "runs" / f"{invocation}.json", manifest)
+
+    def write_card(self, card_id: str, card: Mapping[str, Any]) -> None:
+        """Keep an identity card, once."""
+        path = self.folder / "cards" / f"{card_id}.json"
+        if not path.is_file():
+            write_json(path, card)
+
+    def file(self, kind: str, place: Iterable[str], case: str, suffix: str) -> Path:
+        """Where a case's bitstream or reconstruction lies, under names that people can browse."""
+        *folders, image = (re.sub(r"[^\w.@+-]+", "_", part) for part in place)
+        return self.folder.joinpath(kind, *folders, f"{image}.{case[:8]}{suffix}")
+
+    def _read(self, path: Path, columns: pa.Schema, names: list[str]) -> pa.Table | None:
+        if path in self._seen:
+            return None
+        self._seen.add(path)
+        try:
+            return read_shard(path, columns, names)
+        except FileNotFoundError:
+            return None  # merged by another process; its rows are in the merged shard
+        except DamagedShard as error:
+            self.damaged.append(error)
+            with suppress(OSError):
+                path.rename(path.with_suffix(".damaged"))
+            return None
+
+    def _index_cases(self, table: pa.Table) -> None:
+        columns = [table[name].to_pylist() for name in CASE_INDEX]
+        for case, *rest in zip(*columns, strict=True):
+            new = CaseState(*rest)
+            old = self.states.get(case)
+            if old is None:
+                self.states[case] = new
+            elif old.written <= new.written:
+                # Measured anew: the scores of the reconstruction it replaces no longer hold.
+                new.scored = old.scored if old.written == new.written else set()
+                self.states[case] = new
+
+    def _index_scores(self, table: pa.Table) -> None:
+        columns = [table[name].to_pylist() for name in SCORE_INDEX]
+        for case, metric, final, written in zip(*columns, strict=True):
+            state = self.states.get(case)
+            if state is not None and final and written >= state.written:
+                state.scored.add(metric)
+
+    def _clean(self) -> None:
+        """Remove temporary files that a killed process left, once they are surely nobody's."""
+        for folder in ("cases", "scores", "runs", "cards"):
+            for path in (self.folder / folder).glob(".*.tmp"):
+                with suppress(OSError):
+                    if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                        path.unlink()
+
+
+CASE_INDEX = ["case", "status", "reason", "message", "repeats", "kept", "written"]
+SCORE_INDEX = ["case", "metric", "final", "written"]
+
+
+def check_version(folder: Path) -> None:
+    """Refuse a folder whose schema is newer than this harness.
+
+    Raises:
+        HarnessError: It is newer, or ``store.json`` does not read.
+    """
+    path = folder / "store.json"
+    try:
+        version = int(json.loads(path.read_text())["schema"])
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HarnessError(
+            f"{path} does not read ({error})",
+            f'write {{"schema": {schema.SCHEMA_VERSION}}} into it, or use another folder',
+        ) from error
+    if version > schema.SCHEMA_VERSION:
+        raise HarnessError(
+            f"{folder} was written by a newer harness (schema {version}, this one reads "
+            f"{schema.SCHEMA_VERSION})",
+            "upgrade with 'pip install --upgrade codec-harness', or use another folder",
+        )
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a JSON file whole or not at all."""
+    try:
+        write_bytes(path, json.dumps(data, indent=2, default=str).encode())
+    except OSError as error:
+        raise unwritable(path, error) from error

@@ -1,0 +1,291 @@
+"""From what was asked to a plan: cases, and the batches in which they run.
+
+Pure: it looks at manifests, the images' sizes and hashes, and the index of what is finished; it
+opens no image, starts no process and writes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from harness.catalog import CodecSpec, RateSpec
+from harness.codec import WeightsMode
+from harness.datasets import Dataset, SourceImage
+from harness.resolution import Resolution, fits
+
+PROTOCOL = 1
+"""Raised when a change of the harness changes numbers that were measured before."""
+
+BATCH_IMAGES = 24
+"""The images that share one loaded model: all of Kodak, and little lost when a run is killed."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to measure. The first four are part of a case's identity."""
+
+    device: str = "cpu"
+    threads: int = 1
+    weights: Literal["pretrained", "random"] = "pretrained"
+    upsample: bool = False
+    metrics: tuple[str, ...] = ()
+    repeats: int = 1
+    warmup: int = 1
+    timeout: float = 600.0
+    memory_bytes: int = 1 << 40
+    keep: Literal["all", "bitstreams", "none"] = "all"
+
+
+@dataclass(frozen=True)
+class Case:
+    """The smallest thing measured: codec x rate point x image x resolution."""
+
+    id: str
+    rate: RateSpec
+    image: SourceImage
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Cases that share one loaded model: one rate point, or all of a progressive codec."""
+
+    codec: CodecSpec
+    rates: tuple[RateSpec, ...]
+    dataset: str
+    resolution: Resolution
+    cases: tuple[Case, ...]
+    checkpoint: str
+    weights: WeightsMode
+
+    @property
+    def images(self) -> tuple[SourceImage, ...]:
+        """The images of the cases, each once, in order."""
+        return tuple(dict.fromkeys(case.image for case in self.cases))
+
+
+@dataclass(frozen=True)
+class Skip:
+    """An image that is not measured at a resolution, and why."""
+
+    dataset: str
+    image: str
+    resolution: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would run.
+
+    Attributes:
+        batches: In the order in which they run.
+        skipped: Images that a resolution does not fit, and files that were refused.
+        unavailable: Codecs that cannot run here, with the reason; their cases are in
+            ``batches`` all the same and are recorded as unavailable.
+    """
+
+    batches: tuple[Batch, ...]
+    skipped: tuple[Skip, ...] = ()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def cases(self) -> int:
+        """How many cases there are."""
+        return sum(len(batch.cases) for batch in self.batches)
+
+
+class State(Protocol):
+    """What must be known of a case to tell whether it is finished."""
+
+    status: str
+    message: str | None
+    repeats: int
+    kept: bool
+    scored: set[str]
+
+
+def make_plan(
+    codecs: Sequence[CodecSpec],
+    datasets: Sequence[Dataset],
+    resolutions: Sequence[Resolution],
+    rates: Sequence[str],
+    settings: Settings,
+    checkpoints: Mapping[str, str],
+) -> Plan:
+    """All cases that were asked for.
+
+    Args:
+        codecs: The codecs, in the order to run.
+        datasets: The resolved data sets.
+        resolutions: The resolutions, ``native`` among them.
+        rates: Ids of rate points; empty for all. A codec that has none of them is an error.
+        settings: How to measure.
+        checkpoints: Identity of the weights of each codec that has any: its place in the
+            ``checkpoint`` column, which holds their sha256.
+
+    Raises:
+        UnknownName: A rate point that a codec does not have.
+    """
+    skipped = [
+        Skip(d.name, str(path), "native", reason) for d in datasets for path, reason in d.refused
+    ]
+    unavailable: dict[str, str] = {}
+    batches: list[Batch] = []
+    fitting: dict[tuple[str, Resolution], list[SourceImage]] = {}
+    for dataset in datasets:
+        for resolution in resolutions:
+            images, misfits = _fit(dataset, resolution, upsample=settings.upsample)
+            fitting[dataset.name, resolution] = images
+            skipped += misfits
+    for codec in codecs:
+        if reason := cannot_run(codec, settings):
+            unavailable[label(codec)] = reason
+        mode = weights_mode(codec, settings)
+        chosen = tuple(codec.rate(r) for r in rates) if rates else codec.rates
+        chosen = tuple(sorted(chosen, key=codec.rates.index))
+        groups = [chosen] if codec.progressive else [(rate,) for rate in chosen]
+        checkpoint = checkpoints.get(label(codec), "")
+        for (dataset_name, resolution), images in fitting.items():
+            for group in groups:
+                identities = [
+                    (rate, _case_prefix(codec, rate, dataset_name, resolution, settings,
+                                        checkpoint, mode))
+                    for rate in group
+                ]  # fmt: skip
+                for start in range(0, len(images), BATCH_IMAGES):
+                    cases = tuple(
+                        Case(_case_id(prefix, image), rate, image)
+                        for rate, prefix in identities
+                        for image in images[start : start + BATCH_IMAGES]
+                    )
+                    batches.append(
+                        Batch(codec, group, dataset_name, resolution, cases, checkpoint, mode)
+                    )
+    return Plan(tuple(batches), tuple(skipped), unavailable)
+
+
+def label(codec: CodecSpec) -> str:
+    """The codec's name with its checkpoint, as it was asked for."""
+    return codec.name if codec.checkpoint is None else f"{codec.name}@{codec.checkpoint.name}"
+
+
+def weights_mode(codec: CodecSpec, settings: Settings) -> WeightsMode:
+    """Which weights the codec runs with."""
+    return settings.weights if codec.network else "none"
+
+
+def cannot_run(codec: CodecSpec, settings: Settings) -> str | None:
+    """Why the codec cannot run under these settings, or ``None``."""
+    if settings.device.partition(":")[0] not in codec.constraints.devices:
+        allowed = " or ".join(codec.constraints.devices)
+        return f"codec '{codec.name}' does not run on {settings.device}; use --device {allowed}"
+    return codec.unavailable(settings.weights)
+
+
+def measured(
+    case: Case, states: Mapping[str, State], settings: Settings, reason: str | None
+) -> bool:
+    """Whether the case needs no (further) measuring.
+
+    Finished is ``ok`` with as many timed calls as asked for. A codec that is unavailable and
+    was recorded so needs no second record.
+    """
+    state = states.get(case.id)
+    if state is None:
+        return False
+    if reason is not None:
+        return state.status == "ok" or (state.status == "unavailable" and state.message == reason)
+    return state.status == "ok" and state.repeats >= settings.repeats
+
+
+def remaining(plan: Plan, states: Mapping[str, State], settings: Settings) -> Plan:
+    """The part of the plan that must still be measured, by the index of the store.
+
+    A case whose reconstruction was not kept and which lacks a metric must be measured again.
+    """
+    wanted = set(settings.metrics)
+    batches = []
+    for batch in plan.batches:
+        reason = plan.unavailable.get(label(batch.codec))
+        todo = tuple(
+            case
+            for case in batch.cases
+            if not measured(case, states, settings, reason)
+            or (reason is None and lost(states[case.id], batch, wanted))
+        )
+        if todo:
+            held = {case.rate for case in todo}
+            rates = tuple(rate for rate in batch.rates if rate in held)
+            batches.append(Batch(batch.codec, rates, batch.dataset, batch.resolution, todo,
+                                 batch.checkpoint, batch.weights))  # fmt: skip
+    return Plan(tuple(batches), plan.skipped, plan.unavailable)
+
+
+def lost(state: State, batch: Batch, wanted: Iterable[str]) -> bool:
+    """Whether a metric is missing and there is no reconstruction to compute it from."""
+    return batch.weights != "random" and not state.kept and bool(set(wanted) - state.scored)
+
+
+def unscored(
+    plan: Plan, states: Mapping[str, State], metrics: Sequence[str]
+) -> list[tuple[Batch, Case]]:
+    """The measured cases that lack one of ``metrics``. Random weights are never scored."""
+    wanted = set(metrics)
+    return [
+        (batch, case)
+        for batch in plan.batches
+        if batch.weights != "random"
+        for case in batch.cases
+        if (state := states.get(case.id)) is not None
+        and state.status == "ok"
+        and state.kept
+        and wanted - state.scored
+    ]
+
+
+def _fit(
+    dataset: Dataset, resolution: Resolution, *, upsample: bool
+) -> tuple[list[SourceImage], list[Skip]]:
+    images, misfits = [], []
+    for image in dataset.images:
+        if reason := fits((image.height, image.width), resolution, upsample=upsample):
+            misfits.append(Skip(dataset.name, image.name, str(resolution), reason))
+        else:
+            images.append(image)
+    return images, misfits
+
+
+def _case_prefix(
+    codec: CodecSpec,
+    rate: RateSpec,
+    dataset: str,
+    resolution: Resolution,
+    settings: Settings,
+    checkpoint: str,
+    mode: WeightsMode,
+) -> bytes:
+    """The part of a case's identity that it shares with the other images."""
+    identity = {
+        "protocol": PROTOCOL,
+        "codec": codec.name,
+        "code": codec.code_digest,
+        "checkpoint": checkpoint,
+        "weights": mode,
+        "rate": rate.id,
+        "options": {**codec.options, **rate.options},
+        "dataset": dataset,
+        "resolution": str(resolution),
+        "upsample": settings.upsample,
+        "device": settings.device,
+        "threads": settings.threads,
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).digest()
+
+
+def _case_id(prefix: bytes, image: SourceImage) -> str:
+    content = f"\0{image.name}\0{image.sha256}".encode()
+    return hashlib.sha256(prefix + content).hexdigest()[:32]
