@@ -1,1 +1,28 @@
-"""Image quality metrics, each with its identity card."""
+"""Image quality metrics, each with its identity card.
+
+``METRICS`` can be read without PyTorch; :class:`Scorer` loads it when it is first used::
+
+    scorer = Scorer(["psnr", "dists"], device="cpu")
+    reference = scorer.reference(original)
+    scores = scorer.score(reference, decoded)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.metrics.card import METRICS, Card, Direction, Metric
+
+if TYPE_CHECKING:
+    from harness.metrics.base import Score
+    from harness.metrics.scorer import Reference, Scorer
+
+__all__ = ["METRICS", "Card", "Direction", "Metric", "Reference", "Score", "Scorer"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from harness.metrics import scorer
+
+        return getattr(scorer, name)
+    raise AttributeError(f"module 'harness.metrics' has no attribute {name!r}")

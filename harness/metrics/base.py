@@ -1,0 +1,106 @@
+"""What every metric's file gives the scorer."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from harness.codec import Image
+from harness.errors import HarnessError
+from harness.metrics.card import Card
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric's value, or why there is none.
+
+    Attributes:
+        value: The value; infinite only where that is right (PSNR of equal images).
+        reason: Why ``value`` is ``None``.
+    """
+
+    value: float | None
+    reason: str | None = None
+
+    @classmethod
+    def of(cls, value: float) -> Score:
+        """The score of ``value``; a blank where it is no finite number."""
+        return cls(value) if math.isfinite(value) else cls(None, f"not finite ({value})")
+
+
+class Measure(ABC):
+    """Computes one metric, or several that share their work.
+
+    A measure is made once for a device, prepares each reference once, and then compares any
+    number of decoded images with what it prepared.
+    """
+
+    cards: dict[str, Card]
+    """The identity card of each metric it computes."""
+
+    @abstractmethod
+    def prepare(self, reference: Image) -> Any:
+        """What is needed of the reference (uint8, H x W x 3), whatever it is compared with."""
+
+    @abstractmethod
+    def score(self, prepared: Any, image: Image) -> dict[str, Score]:
+        """Score ``image`` (uint8, of the reference's shape) under every metric of :attr:`cards`."""
+
+
+class PlainMeasure(Measure):
+    """A measure that needs of the reference its pixels, and computes one metric."""
+
+    name: ClassVar[str]
+
+    def prepare(self, reference: Image) -> Image:
+        """The reference itself."""
+        return reference
+
+    def score(self, prepared: Image, image: Image) -> dict[str, Score]:
+        """The one metric's score."""
+        return {self.name: self.compare(prepared, image)}
+
+    @abstractmethod
+    def compare(self, reference: Image, image: Image) -> Score:
+        """The metric's score of ``image``."""
+
+
+def to_tensor(image: Image, device: torch.device, full_scale: float = 255.0) -> torch.Tensor:
+    """float32, 1 x 3 x H x W, channels last, in [0, ``full_scale``]."""
+    tensor = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None].float()
+    return tensor if full_scale == 255.0 else tensor.mul_(full_scale / 255.0)  # noqa: PLR2004
+
+
+def package_version(name: str) -> str:
+    """The installed version of a distribution.
+
+    Raises:
+        HarnessError: It is not installed.
+    """
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        raise HarnessError(f"package '{name}' is not installed", f"pip install {name}") from None
+
+
+def package_file(package: str, path: str) -> Path:
+    """A data file of an installed package, without importing the package.
+
+    Raises:
+        HarnessError: The package, or the file in it, is not there.
+    """
+    spec = importlib.util.find_spec(package)
+    folders = (spec.submodule_search_locations if spec else None) or []
+    for folder in folders:
+        if (found := Path(folder) / path).is_file():
+            return found
+    problem = f"{path} of package '{package}' not found"
+    raise HarnessError(problem, f"pip install --force-reinstall --no-deps {package}")

@@ -1,0 +1,125 @@
+"""DISTS, as the package DISTS_pytorch defines it (Ding et al., TPAMI 2020), without resizing."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from harness.metrics.base import Score, package_file, package_version
+from harness.metrics.card import Card
+from harness.metrics.vgg import CHANNELS, VGG16, Features, pixels
+from harness.weights import digest
+
+_C1 = _C2 = 1e-6
+
+
+class Dists:
+    """Similarity of the features' means and of their structure, weighted by channel."""
+
+    name = "dists"
+
+    def __init__(self, device: torch.device) -> None:
+        path = package_file("DISTS_pytorch", "weights.pt")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        alpha, beta = (state[name].detach().flatten() for name in ("alpha", "beta"))
+        total = alpha.double().sum() + beta.double().sum()
+        channels = [3, *CHANNELS]
+        self._alpha = (alpha.double() / total).to(device).split(channels)
+        self._beta = (beta.double() / total).to(device).split(channels)
+        self._filters = {c: _hann_filter(c).to(device) for c in set(CHANNELS)}
+        self.card = Card(
+            self.name,
+            "DISTS_pytorch",
+            package_version("DISTS_pytorch"),
+            "VGG16 with L2 pooling, forward() on the whole image",
+            "0..1",
+            {
+                "vgg16": VGG16.digest,
+                "channels": digest({"alpha": alpha.numpy(), "beta": beta.numpy()}),
+            },
+        )
+
+    def pool(self, strip: Tensor, *, first: bool, last: bool) -> Tensor:
+        """The root of the squares under a 3 x 3 Hann window, at every second pixel."""
+        height = strip.shape[2]
+        below = height % 2 if first else 1 - height % 2
+        padding = (1, 1, int(first), below if last else 0)
+        squares = functional.pad(strip * strip, padding)
+        kernel = self._filters[strip.shape[1]]
+        out = functional.conv2d(squares, kernel, stride=2, groups=strip.shape[1])
+        return out.add_(1e-12).sqrt_()
+
+    def compare(self, reference: Tensor, image: Tensor) -> DistsComparison:
+        """Begin the comparison of two images, 1 x 3 x H x W in [0, 1]."""
+        return DistsComparison(self._alpha, self._beta, reference, image)
+
+
+class Moments:
+    """Means, variances and covariance of two P x C sets of vectors, one piece after another.
+
+    The sums are of differences from a fixed vector close to the mean, which keeps what a
+    plain sum of squares would lose.
+    """
+
+    def __init__(self, shift: Tensor) -> None:
+        self._shift = shift
+        self._sums = torch.zeros(5, len(shift), dtype=torch.float64, device=shift.device)
+        self._count = 0
+
+    def add(self, first: Tensor, second: Tensor) -> None:
+        """Count in a piece of both sets."""
+        x, y = first - self._shift, second - self._shift
+        sums = [x.sum(0), y.sum(0), (x * y).sum(0), x.square_().sum(0), y.square_().sum(0)]
+        self._sums += torch.stack(sums)
+        self._count += len(x)
+
+    def similarity(self) -> tuple[Tensor, Tensor]:
+        """Of each channel, how alike the means are and how alike the structure: C, C."""
+        x, y, xy, xx, yy = self._sums / self._count
+        mean_x, mean_y = self._shift + x, self._shift + y
+        variances = (xx - x * x) + (yy - y * y)
+        means = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
+        return means, (2 * (xy - x * y) + _C2) / (variances + _C2)
+
+
+class DistsComparison:
+    """DISTS of one image, summed up strip by strip."""
+
+    def __init__(
+        self,
+        alpha: tuple[Tensor, ...],
+        beta: tuple[Tensor, ...],
+        reference: Tensor,
+        image: Tensor,
+    ) -> None:
+        self._alpha, self._beta = alpha, beta
+        self._moments: list[Moments] = []
+        self._add(0, reference, image)
+
+    def add(self, reference: Features, image: Features) -> None:
+        """Count in a strip of features of both images."""
+        self._add(image.stage + 1, reference.values, image.values)
+
+    def score(self) -> Score:
+        """DISTS, of an image of any size."""
+        distance = 1.0
+        for alpha, beta, moments in zip(self._alpha, self._beta, self._moments, strict=True):
+            means, structure = moments.similarity()
+            distance -= (alpha @ means + beta @ structure).item()
+        return Score.of(distance)
+
+    def _add(self, layer: int, reference: Tensor, image: Tensor) -> None:
+        if layer == len(self._moments):
+            self._moments.append(Moments(reference.mean((0, 2, 3))))
+        moments = self._moments[layer]
+        for ours, theirs in zip(pixels(reference), pixels(image), strict=True):
+            moments.add(ours, theirs)
+
+
+def _hann_filter(channels: int) -> Tensor:
+    """The package's filter: a 5-point Hann window without its zeros, one copy a channel."""
+    window = np.hanning(5)[1:-1]
+    kernel = torch.tensor(np.outer(window, window), dtype=torch.float32)
+    return (kernel / kernel.sum()).repeat(channels, 1, 1, 1)

@@ -1,0 +1,77 @@
+"""LPIPS on VGG16, as the package lpips defines it (Zhang et al., CVPR 2018; weights v0.1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from harness.metrics.base import Score, package_file, package_version
+from harness.metrics.card import Card
+from harness.metrics.vgg import STAGES, VGG16, Features, pixels
+from harness.weights import digest
+
+SMALLEST_SIDE = 16
+_EPSILON = 1e-10
+
+
+class Lpips:
+    """The distance between normalised features, weighted by channel, mean over each map."""
+
+    name = "lpips"
+
+    def __init__(self, device: torch.device) -> None:
+        path = package_file("lpips", "weights/v0.1/vgg.pth")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        layers = {name: state[name] for name in (f"lin{k}.model.1.weight" for k in range(5))}
+        self._weights = [layer.flatten().double().to(device) for layer in layers.values()]
+        linear = digest({name: layer.numpy() for name, layer in layers.items()})
+        self.card = Card(
+            self.name,
+            "lpips",
+            package_version("lpips"),
+            "VGG16, linear layers v0.1",
+            "-1..1",
+            {"vgg16": VGG16.digest, "linear": linear},
+        )
+
+    def pool(self, strip: Tensor, *, first: bool, last: bool) -> Tensor:  # noqa: ARG002
+        """The maximum of each 2 x 2 pixels; an odd row or column at the end is left out."""
+        return functional.max_pool2d(strip if first else strip[:, :, 1:], 2)
+
+    def compare(self, reference: Tensor, image: Tensor) -> LpipsComparison:
+        """Begin the comparison of two images, 1 x 3 x H x W."""
+        del reference
+        return LpipsComparison(self._weights, min(image.shape[2:]))
+
+
+class LpipsComparison:
+    """LPIPS of one image, summed up strip by strip."""
+
+    def __init__(self, weights: list[Tensor], smallest_side: int) -> None:
+        self._weights = weights
+        self._smallest_side = smallest_side
+        self._sums = [torch.zeros_like(w) for w in weights]
+        self._pixels = [0] * len(STAGES)
+
+    def add(self, reference: Features, image: Features) -> None:
+        """Count in a strip of features of both images."""
+        stage = image.stage
+        for ours, theirs in zip(pixels(reference.values), pixels(image.values), strict=True):
+            difference = torch.addcmul(
+                ours * _inverse_norm(ours), theirs, _inverse_norm(theirs), value=-1
+            )
+            self._sums[stage] += difference.square_().sum(0)
+            self._pixels[stage] += len(ours)
+
+    def score(self) -> Score:
+        """LPIPS; blank for an image too small for VGG's last stage."""
+        if self._smallest_side < SMALLEST_SIDE:
+            return Score(None, f"undefined under {SMALLEST_SIDE} pixels")
+        layers = zip(self._weights, self._sums, self._pixels, strict=True)
+        return Score.of(sum((w @ s).item() / p for w, s, p in layers))
+
+
+def _inverse_norm(vectors: Tensor) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+    return norm.add_(_EPSILON).reciprocal_()

@@ -1,0 +1,203 @@
+"""Scores decoded images against one reference after another."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from harness.codec import Image
+from harness.errors import HarnessError, UnknownName
+from harness.metrics.base import Measure, Score
+from harness.metrics.card import METRICS, Card
+from harness.metrics.clip_iqa import CLIP_RN50, ClipIqa
+from harness.metrics.dists import Dists
+from harness.metrics.lpips import Lpips
+from harness.metrics.ms_ssim import MsSsim
+from harness.metrics.perceptual import Perceptual
+from harness.metrics.psnr import Psnr
+from harness.metrics.vgg import VGG16
+from harness.weights import Network, PublishedFile, not_here
+
+__all__ = ["Reference", "Score", "Scorer"]
+
+T = TypeVar("T")
+
+_CLIP_IQA_EXTRA = "pip install 'codec-harness[clip-iqa]' (pyiqa: non-commercial licence)"
+
+_PACKAGES = {
+    "ms_ssim": ("pytorch_msssim", "pip install pytorch-msssim"),
+    "lpips": ("lpips", "pip install lpips"),
+    "dists": ("DISTS_pytorch", "pip install DISTS_pytorch"),
+    "clip_iqa": ("pyiqa", _CLIP_IQA_EXTRA),
+}
+_WEIGHTS: dict[str, Network | PublishedFile] = {
+    "lpips": VGG16,
+    "dists": VGG16,
+    "clip_iqa": CLIP_RN50,
+}
+
+
+class Reference:
+    """An original, to compare any number of decoded images with.
+
+    What the metrics need of it is computed with the first of them, and kept.
+
+    Attributes:
+        image: uint8, H x W x 3.
+    """
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self._prepared: dict[Measure, Any] = {}
+
+    def prepared_for(self, measure: Measure) -> Any:
+        """What ``measure`` needs of the original."""
+        if measure not in self._prepared:
+            self._prepared[measure] = measure.prepare(self.image)
+        return self._prepared[measure]
+
+
+class Scorer:
+    """Computes the metrics that are asked for, on one device.
+
+    Args:
+        names: Names of :data:`METRICS`.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Attributes:
+        cards: The identity card of each metric that can be computed.
+        unavailable: Why each other metric cannot, with the remedy; it is blank in every score.
+
+    Raises:
+        UnknownName: There is no such metric.
+        HarnessError: There is no such device.
+    """
+
+    def __init__(self, names: Sequence[str], device: str = "cpu") -> None:
+        wanted = {_known(name) for name in names}
+        self.names = tuple(name for name in METRICS if name in wanted)
+        self.unavailable: dict[str, str] = {}
+        self._device = _device(device)
+        with _exact_arithmetic():
+            self._measures = list(self._make_measures())
+        self.cards: dict[str, Card] = {}
+        for measure in self._measures:
+            self.cards.update(measure.cards)
+
+    @staticmethod
+    def availability(name: str) -> str | None:
+        """Why metric ``name`` cannot be computed here and now, or ``None``; downloads nothing.
+
+        Raises:
+            UnknownName: There is no such metric.
+        """
+        reason = _missing_package(_known(name))
+        if reason is None and name in _WEIGHTS:
+            reason = not_here(_WEIGHTS[name])
+        return reason
+
+    def reference(self, image: Image) -> Reference:
+        """Make an original ready: uint8, H x W x 3.
+
+        Raises:
+            HarnessError: It is no such image.
+        """
+        return Reference(_checked(image))
+
+    def score(self, reference: Reference, image: Image) -> dict[str, Score]:
+        """Score a decoded image (uint8, H x W x 3) under every metric of :attr:`names`.
+
+        Raises:
+            HarnessError: It is no such image, or not of the reference's size.
+        """
+        if _checked(image).shape != reference.image.shape:
+            sizes = ["{1}x{0}".format(*i.shape) for i in (image, reference.image)]
+            raise HarnessError("an image of {} pixels cannot be scored against {}".format(*sizes))
+        scores = {name: Score(None, reason) for name, reason in self.unavailable.items()}
+        for measure in self._measures:
+            try:
+                with _exact_arithmetic():
+                    scores |= measure.score(reference.prepared_for(measure), image)
+            except torch.OutOfMemoryError:
+                torch.cuda.empty_cache()
+                reason = f"out of memory on {self._device}"
+                scores |= dict.fromkeys(measure.cards, Score(None, reason))
+        return {name: scores[name] for name in self.names}
+
+    def _make_measures(self) -> Iterator[Measure]:
+        device = self._device
+        heads = [
+            self._attempt(["lpips"], lambda: Lpips(device)),
+            self._attempt(["dists"], lambda: Dists(device)),
+        ]
+        found = [head for head in heads if head]
+        measures: list[Measure | None] = [
+            self._attempt(["psnr"], Psnr),
+            self._attempt(["ms_ssim"], lambda: MsSsim(device)),
+            self._attempt([head.name for head in found], lambda: Perceptual(found, device)),
+            self._attempt(["clip_iqa"], lambda: ClipIqa(device)),
+        ]
+        return filter(None, measures)
+
+    def _attempt(self, names: Sequence[str], make: Callable[[], T]) -> T | None:
+        """What computes ``names``; ``None`` when they are not asked for or cannot be had."""
+        if not names or not set(names) <= set(self.names):
+            return None
+        reason = _missing_package(names[0])
+        if reason is None:
+            try:
+                return make()
+            except (HarnessError, ImportError, OSError) as error:
+                reason = " ".join(str(error).split())
+        self.unavailable |= dict.fromkeys(names, reason)
+        return None
+
+
+def _missing_package(name: str) -> str | None:
+    if name not in _PACKAGES:
+        return None
+    package, install = _PACKAGES[name]
+    if importlib.util.find_spec(package) is not None:
+        return None
+    return f"package '{package}' is not installed; {install}"
+
+
+def _known(name: str) -> str:
+    if name not in METRICS:
+        raise UnknownName("metric", name, METRICS)
+    return name
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise HarnessError(f"device '{name}' cannot be used: {reason}", "use cpu") from error
+
+
+def _checked(image: Image) -> Image:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:  # noqa: PLR2004
+        shape = " x ".join(map(str, image.shape))
+        raise HarnessError(f"metrics take uint8 H x W x 3, not {image.dtype} {shape}")
+    return image
+
+
+@contextmanager
+def _exact_arithmetic() -> Iterator[None]:
+    """No gradients, and on a GPU full float32: no TF32, deterministic convolutions."""
+    matmul = torch.backends.cuda.matmul
+    before, matmul.allow_tf32 = matmul.allow_tf32, False
+    flags = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    try:
+        with torch.inference_mode(), flags:
+            yield
+    finally:
+        matmul.allow_tf32 = before
