@@ -249,7 +249,7 @@ def read_codec(path: Path) -> list[CodecSpec]:
     """
     top = read_toml(path)
     rates = tuple(_rate(t) for t in top.tables("rate"))
-    external = top.table("external", required=False)
+    external = _external(top.table("external", required=False))
     network = top.boolean("network", default=False)
     constraints = top.table("constraints", required=False)
     base = CodecSpec(
@@ -261,10 +261,10 @@ def read_codec(path: Path) -> list[CodecSpec]:
         paper=top.text("paper", default=""),
         licence=top.text("licence"),
         weights_licence=top.text("weights_licence", default=""),
-        options={**top.free("options"), **({"external": external.rest()} if external else {})},
+        options={**top.free("options"), **({"external": external} if external else {})},
         rates=rates,
         weights=tuple(_weights(t) for t in top.tables("weights")),
-        requires=tuple(_requirement(t) for t in top.tables("requires")),
+        requires=(*map(_requirement, top.tables("requires")), *_programs(external)),
         constraints=_constraints(constraints),
         timing_scope="process"
         if top.boolean("times_processes", default=bool(external))
@@ -324,6 +324,36 @@ def _requirement(table: Table) -> Requirement:
     )
     table.done()
     return spec
+
+
+def _external(table: Table | None) -> dict[str, Any] | None:
+    """The ``[external]`` table, as :mod:`harness.external` documents it."""
+    if table is None:
+        return None
+    external = {
+        "encode": table.texts("encode"),
+        "decode": table.texts("decode"),
+        "image_format": table.text("image_format", default="png"),
+        "extension": table.text("extension", default=".bin"),
+        "encode_ms": table.text("encode_ms", default=""),
+        "decode_ms": table.text("decode_ms", default=""),
+    }
+    table.done()
+    for key in ("encode", "decode"):
+        if not external[key]:
+            raise ManifestError(f"{table.where}: '{key}' is missing: a list of arguments")
+    if external["image_format"] not in ("png", "ppm"):
+        raise ManifestError(f"{table.where}: 'image_format' must be 'png' or 'ppm'")
+    return external
+
+
+def _programs(external: Mapping[str, Any] | None) -> list[Requirement]:
+    """The programs of an ``[external]`` table, which must be on the PATH."""
+    if external is None:
+        return []
+    names = dict.fromkeys(external[key][0] for key in ("encode", "decode"))
+    remedy = "install it, or add its folder to PATH"
+    return [Requirement("program", name, remedy) for name in names if "{" not in name]
 
 
 def _constraints(table: Table | None) -> Constraints:

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import signal
 import socket
 import sys
@@ -97,6 +98,7 @@ class Session:
                 wire.send(self.sock, {"event": "done", **answer}, result)
 
     def _on_open(self, header: wire.Header, _: bytearray) -> tuple[wire.Header, bytes]:
+        os.environ["HARNESS_ADAPTER"] = header["folder"]
         cls = codec_class(Path(header["folder"]), header["entry"])
         self.codec = cls(header["options"], header["device"])
         faces = {"Progressive": Progressive, "Profiled": Profiled, "SelfTimed": SelfTimed}
