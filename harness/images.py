@@ -36,11 +36,6 @@ from harness.errors import HarnessError, ImageError
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")
 """What is read, by Pillow's names. Others would lose depth or frames without a word."""
 
-SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm"}
-)
-"""The file name endings of :data:`FORMATS`, in lower case."""
-
 MAX_PIXELS = 2**28
 BITS = 8
 WHITE = 2**BITS - 1
