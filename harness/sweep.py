@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from harness.catalog import CodecSpec, RateSpec
 from harness.codec import WeightsMode
 from harness.datasets import Dataset, SourceImage
-from harness.resolution import Resolution, fits
+from harness.resolution import NATIVE, POLICY, Resolution, fits
 
 PROTOCOL = 1
 """Raised when a change of the harness changes numbers that were measured before."""
@@ -104,8 +105,8 @@ class State(Protocol):
     status: str
     message: str | None
     repeats: int
-    kept: bool
     scored: set[str]
+    blank: set[str]
 
 
 def make_plan(
@@ -202,12 +203,17 @@ def measured(
     return state.status == "ok" and state.repeats >= settings.repeats
 
 
-def remaining(plan: Plan, states: Mapping[str, State], settings: Settings) -> Plan:
+def remaining(
+    plan: Plan,
+    states: Mapping[str, State],
+    settings: Settings,
+    has_image: Callable[[Batch, Case], bool],
+) -> Plan:
     """The part of the plan that must still be measured, by the index of the store.
 
-    A case whose reconstruction was not kept and which lacks a metric must be measured again.
+    A case that lacks a metric and whose reconstruction is not there (``has_image``) must be
+    measured again; not so for a metric that was tried and could not be had.
     """
-    wanted = set(settings.metrics)
     batches = []
     for batch in plan.batches:
         reason = plan.unavailable.get(label(batch.codec))
@@ -215,35 +221,39 @@ def remaining(plan: Plan, states: Mapping[str, State], settings: Settings) -> Pl
             case
             for case in batch.cases
             if not measured(case, states, settings, reason)
-            or (reason is None and lost(states[case.id], batch, wanted))
+            or (
+                lacks_score(batch, states[case.id], settings, ignoring=states[case.id].blank)
+                and not has_image(batch, case)
+            )
         )
         if todo:
-            held = {case.rate for case in todo}
-            rates = tuple(rate for rate in batch.rates if rate in held)
+            held = {case.rate.id for case in todo}
+            rates = tuple(rate for rate in batch.rates if rate.id in held)
             batches.append(Batch(batch.codec, rates, batch.dataset, batch.resolution, todo,
                                  batch.checkpoint, batch.weights))  # fmt: skip
     return Plan(tuple(batches), plan.skipped, plan.unavailable)
 
 
-def lost(state: State, batch: Batch, wanted: Iterable[str]) -> bool:
-    """Whether a metric is missing and there is no reconstruction to compute it from."""
-    return batch.weights != "random" and not state.kept and bool(set(wanted) - state.scored)
+def lacks_score(
+    batch: Batch, state: State, settings: Settings, ignoring: AbstractSet[str] = frozenset()
+) -> bool:
+    """Whether a measured case lacks a metric. Random weights are never scored."""
+    return (
+        state.status == "ok"
+        and batch.weights != "random"
+        and not (state.scored | ignoring).issuperset(settings.metrics)
+    )
 
 
 def unscored(
-    plan: Plan, states: Mapping[str, State], metrics: Sequence[str]
+    plan: Plan, states: Mapping[str, State], settings: Settings
 ) -> list[tuple[Batch, Case]]:
-    """The measured cases that lack one of ``metrics``. Random weights are never scored."""
-    wanted = set(metrics)
+    """The measured cases that lack a metric."""
     return [
         (batch, case)
         for batch in plan.batches
-        if batch.weights != "random"
         for case in batch.cases
-        if (state := states.get(case.id)) is not None
-        and state.status == "ok"
-        and state.kept
-        and wanted - state.scored
+        if case.id in states and lacks_score(batch, states[case.id], settings)
     ]
 
 
@@ -279,6 +289,7 @@ def _case_prefix(
         "options": {**codec.options, **rate.options},
         "dataset": dataset,
         "resolution": str(resolution),
+        "resampling": "" if resolution == NATIVE else POLICY.partition(":")[0],
         "upsample": settings.upsample,
         "device": settings.device,
         "threads": settings.threads,

@@ -32,7 +32,11 @@ class LazyGroup(click.Group):
         """All commands, in the order people meet them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
         """The command of that name, or ``None``."""
         if cmd_name not in COMMANDS:
             return None
@@ -60,7 +64,10 @@ def group(ctx: click.Context, *, debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """The ``harness`` program. Exit codes: 0 done, 1 something asked for failed, 2 a bad request."""
+    """The ``harness`` program.
+
+    Exit codes: 0 done; 1 something that was asked for failed; 2 a bad request; 130 interrupted.
+    """
     try:
         return group(arguments)
     except HarnessError as error:

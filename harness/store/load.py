@@ -52,7 +52,7 @@ def _load_run(folder: Path) -> pd.DataFrame:
     frame = cases.to_pandas()
     frame.insert(0, "run", folder.name)
     frame = _join_scores(frame, scores.to_pandas())
-    extra = [c for c in frame.columns if c not in _NAMES and c not in {"written", "kept"}]
+    extra = [c for c in frame.columns if c not in _NAMES and c != "written"]
     return frame[[*_NAMES, *extra]].sort_values(
         ["codec", "rate_index", "dataset", "resolution", "image"], ignore_index=True
     )

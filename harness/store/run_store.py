@@ -53,9 +53,9 @@ class CaseState:
     reason: str | None
     message: str | None
     repeats: int
-    kept: bool
     written: int
     scored: set[str] = field(default_factory=set)
+    blank: set[str] = field(default_factory=set)
 
 
 class RunStore:
@@ -160,15 +160,16 @@ class RunStore:
                 self.states[case] = new
             elif old.written <= new.written:
                 # Measured anew: the scores of the reconstruction it replaces no longer hold.
-                new.scored = old.scored if old.written == new.written else set()
+                if old.written == new.written:
+                    new.scored, new.blank = old.scored, old.blank
                 self.states[case] = new
 
     def _index_scores(self, table: pa.Table) -> None:
         columns = [table[name].to_pylist() for name in SCORE_INDEX]
         for case, metric, final, written in zip(*columns, strict=True):
             state = self.states.get(case)
-            if state is not None and final and written >= state.written:
-                state.scored.add(metric)
+            if state is not None and written >= state.written:
+                (state.scored if final else state.blank).add(metric)
 
     def _clean(self) -> None:
         """Remove temporary files that a killed process left, once they are surely nobody's."""
@@ -179,7 +180,7 @@ class RunStore:
                         path.unlink()
 
 
-CASE_INDEX = ["case", "status", "reason", "message", "repeats", "kept", "written"]
+CASE_INDEX = ["case", "status", "reason", "message", "repeats", "written"]
 SCORE_INDEX = ["case", "metric", "final", "written"]
 
 

@@ -73,7 +73,6 @@ CASE_COLUMNS = (
                                         "which serves all rate points"),
     Column("machine", pa.string(), "fingerprint of the machine; equal ones may be compared"),
     Column("invocation", pa.string(), "the run manifest (runs/<id>.json) this was taken under"),
-    Column("kept", pa.bool_(), "whether the reconstruction was written to reconstructions/"),
     Column("wall_ms", pa.float64(), "all that measuring the case took, the harness included", "ms"),
     Column("started", pa.timestamp("us", tz="UTC"), "when its batch began"),
     Column("written", pa.int64(), "when the row was written; of two rows of a case the later "
@@ -99,7 +98,7 @@ METRIC_COLUMNS = ("psnr", "ms_ssim", "lpips", "dists", "clip_iqa")
 
 COLUMNS = (
     Column("run", pa.string(), "the run's name (--name)"),
-    *(c for c in CASE_COLUMNS if c.name not in {"written", "kept"}),
+    *(c for c in CASE_COLUMNS if c.name != "written"),
     *(Column(m, pa.float64(), "see 'harness list metrics'") for m in METRIC_COLUMNS),
     *(Column(f"{m}_card", pa.string(), f"identity card of the {m} value") for m in METRIC_COLUMNS),
     Column("blanks", pa.string(), "JSON object: metric to the reason why its cell is blank"),

@@ -1,0 +1,170 @@
+"""Shows how a run goes on: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from harness.sweep import Batch, Plan
+
+LINE_SECONDS = 10.0
+
+
+class Reporter:
+    """What both ways of showing have in common: notes on what went wrong."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str, str]] = set()
+
+    def planned(self, plan: Plan, to_measure: int, to_score: int) -> None:
+        """Say what is left to do."""
+        done = plan.cases - to_measure
+        text = f"{plan.cases} cases: {done} measured before, {to_measure} to measure"
+        self.write(f"{text}, {to_score} to score")
+
+    def batch(self, batch: Batch) -> None:
+        """A batch begins."""
+
+    def case(self, batch: Batch, row: dict[str, Any]) -> None:
+        """Tell each kind of failure of a codec once; the records hold them all."""
+        kind = (batch.codec.name, str(row["status"]), str(row["message"]))
+        if row["status"] != "ok" and kind not in self._told:
+            self._told.add(kind)
+            where = "" if row["status"] == "unavailable" else f" {row['rate']} {row['image']}"
+            self.write(f"{batch.codec.name}{where}: {row['status']}: {row['message']}")
+
+    def scored(self, cases: int) -> None:
+        """So many more cases were scored."""
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+        self.write(text)
+
+    def write(self, text: str) -> None:
+        """Write a line."""
+        click.echo(text, err=True)
+
+
+class Lines(Reporter):
+    """A plain line every ten seconds and at the end of each phase."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._totals = {"measured": 0, "scored": 0}
+        self._counts = {"measured": 0, "scored": 0}
+        self._since = {"measured": 0.0, "scored": 0.0}
+        self._last = time.monotonic()
+
+    def planned(self, plan: Plan, to_measure: int, to_score: int) -> None:
+        """Say what is left to do, and start counting."""
+        super().planned(plan, to_measure, to_score)
+        self._totals = {"measured": to_measure, "scored": to_score}
+
+    def case(self, batch: Batch, row: dict[str, Any]) -> None:
+        """Count, and say so now and then."""
+        super().case(batch, row)
+        self._count("measured", 1, f" ({batch.codec.name} {row['rate']})")
+
+    def scored(self, cases: int) -> None:
+        """Count, and say so now and then."""
+        self._count("scored", cases, "")
+
+    def _count(self, what: str, number: int, detail: str) -> None:
+        now = time.monotonic()
+        if not self._counts[what]:
+            self._since[what] = self._last = now
+        self._counts[what] += number
+        count, total = self._counts[what], self._totals[what]
+        if now - self._last < LINE_SECONDS and count != total:
+            return
+        self._last = now
+        rate = count / max(now - self._since[what], 1e-3)
+        left = f", {_duration((total - count) / rate)} left" if 0 < count < total else ""
+        self.write(f"{what} {count}/{total}{detail}, {rate:.1f} cases/s{left}")
+
+
+class Bars(Reporter):
+    """Two bars on a terminal: measured and scored, with rate and time left."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+        self._measured: TaskID
+        self._scored: TaskID
+
+    def planned(self, plan: Plan, to_measure: int, to_score: int) -> None:
+        """Say what is left to do, and show the bars."""
+        super().planned(plan, to_measure, to_score)
+        self._measured = self._progress.add_task("measure", total=to_measure, detail="")
+        self._scored = self._progress.add_task("score", total=to_score, detail="", start=False)
+
+    def batch(self, batch: Batch) -> None:
+        """Show which codec is at work."""
+        rates = batch.rates[0].id if len(batch.rates) == 1 else f"{len(batch.rates)} rates"
+        detail = f"{batch.codec.name} {rates} {batch.dataset} {batch.resolution}"
+        self._progress.update(self._measured, detail=detail)
+
+    def case(self, batch: Batch, row: dict[str, Any]) -> None:
+        """Move the bar."""
+        super().case(batch, row)
+        self._progress.advance(self._measured)
+
+    def scored(self, cases: int) -> None:
+        """Move the bar."""
+        self._progress.start_task(self._scored)
+        self._progress.advance(self._scored, cases)
+
+    def write(self, text: str) -> None:
+        """Write a line above the bars."""
+        self._progress.console.print(text, highlight=False, markup=False)
+
+
+@contextmanager
+def reporter() -> Iterator[Reporter]:
+    """The way of showing that suits where standard error goes."""
+    import sys
+
+    if not sys.stderr.isatty():
+        yield Lines()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:.1f} cases/s" if speed else "")
+
+    columns = [
+        TextColumn("{task.description:>7}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[detail]}"),
+    ]
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield Bars(progress)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

@@ -1,0 +1,166 @@
+"""What a user asks for, resolved: manifests read, data at hand, every case known."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from harness.catalog import CodecSpec, load_catalog, select
+from harness.datasets import Dataset, resolve
+from harness.errors import HarnessError, UnknownName
+from harness.metrics import METRICS
+from harness.resolution import Resolution, parse
+from harness.sweep import Plan, Settings, label, make_plan, weights_mode
+
+MEMORY_SHARE = 0.9
+"""The share of the machine's memory that a codec may take where no limit is asked for."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks of ``run`` and ``plan``. The command line's options, one for one."""
+
+    codec: Sequence[str] = ("all",)
+    dataset: Sequence[str] = ("sample",)
+    rate: Sequence[str] = ()
+    resolution: str = "native"
+    metrics: Sequence[str] = tuple(METRICS)
+    device: str = "cpu"
+    limit: int | None = None
+    repeats: int = 1
+    warmup: int = 1
+    timeout: float = 600.0
+    weights: Literal["pretrained", "random"] = "pretrained"
+    results: Path = Path("results")
+    name: str = "default"
+    threads: int | None = None
+    memory_limit: float | None = None
+    keep: Literal["all", "bitstreams", "none"] = "all"
+    upsample: bool = False
+    download: bool = True
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.results.expanduser() / self.name
+
+
+@dataclass
+class Prepared:
+    """A request, resolved: manifests read, data at hand, cases known."""
+
+    request: Request
+    settings: Settings
+    codecs: list[CodecSpec]
+    by_name: bool
+    datasets: list[Dataset]
+    plan: Plan
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+def prepare(request: Request) -> Prepared:
+    """Resolve a request. Downloads data sets where allowed; starts no codec.
+
+    Raises:
+        HarnessError: A name is unknown, a value makes no sense, or data is missing.
+    """
+    settings = _settings(request)
+    resolutions = parse(request.resolution)
+    catalog = load_catalog()
+    codecs, by_name = select(catalog, request.codec)
+    datasets = [
+        resolve(name, download=request.download, limit=request.limit) for name in request.dataset
+    ]
+    checkpoints = {label(c): identity for c in codecs if (identity := checkpoint(c, settings))}
+    plan = make_plan(codecs, datasets, resolutions, request.rate, settings, checkpoints)
+    if not plan.cases:
+        raise HarnessError(_nothing(plan, resolutions), _nothing_remedy(plan))
+    broken = {} if by_name else {name: str(error) for name, error in catalog.broken.items()}
+    return Prepared(request, settings, codecs, by_name, datasets, plan, broken)
+
+
+def checkpoint(codec: CodecSpec, settings: Settings) -> str:
+    """The identity of a network's weights: the file's name and its sha256, or ``random``."""
+    from harness.weights import sha256_of
+
+    if weights_mode(codec, settings) != "pretrained":
+        return "random" if codec.network else ""
+    paths = codec.weights_paths()
+    if codec.checkpoint is not None:
+        return f"{codec.checkpoint.name}:{sha256_of(codec.checkpoint)[:16]}"
+    if not all(path.is_file() for path in paths.values()):
+        return ""  # unavailable; the plan says why
+    digests = [sha256_of(path) for path in paths.values()]
+    joined = (
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
+    return f"{next(iter(paths))}:{joined[:16]}"
+
+
+def _settings(request: Request) -> Settings:
+    from harness.measure.machine import total_memory
+
+    for metric in request.metrics:
+        if metric.replace("-", "_") not in METRICS:
+            raise UnknownName("metric", metric, METRICS, "'harness list metrics' shows all")
+    if request.repeats < 1 or request.warmup < 0 or request.timeout <= 0:
+        raise HarnessError(
+            "--repeats must be at least 1, --warmup at least 0 and --timeout above 0"
+        )
+    if request.limit is not None and request.limit < 1:
+        raise HarnessError("--limit must be at least 1")
+    check_device(request.device)
+    usable = len(os.sched_getaffinity(0))
+    memory = (request.memory_limit or 0) * 2**30 or total_memory() * MEMORY_SHARE
+    return Settings(
+        device=request.device,
+        threads=request.threads or usable,
+        weights=request.weights,
+        upsample=request.upsample,
+        metrics=tuple(dict.fromkeys(m.replace("-", "_") for m in request.metrics)),
+        repeats=request.repeats,
+        warmup=request.warmup,
+        timeout=request.timeout,
+        memory_bytes=int(memory),
+        keep=request.keep,
+    )
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        HarnessError: It is neither ``cpu`` nor a CUDA device of this machine.
+    """
+    kind, _, index = device.partition(":")
+    if kind == "cpu" and not index:
+        return
+    if kind != "cuda" or (index and not index.isdigit()):
+        raise HarnessError(f"unknown device {device!r}", "use cpu, cuda or cuda:N")
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(index or 0) >= count:
+        raise HarnessError(
+            f"device {device!r} is not there: PyTorch sees {count} CUDA devices",
+            "use --device cpu, or install a PyTorch that matches the driver",
+        )
+
+
+def _nothing(plan: Plan, resolutions: Sequence[Resolution]) -> str:
+    if plan.skipped:
+        first = plan.skipped[0]
+        more = f" (and {len(plan.skipped) - 1} more)" if plan.skipped[1:] else ""
+        return f"no image can be measured: {first.image}{more}: {first.reason}"
+    asked = ", ".join(str(r) for r in resolutions)
+    return f"nothing to measure at {asked}"
+
+
+def _nothing_remedy(plan: Plan) -> str:
+    if any(skip.resolution != "native" for skip in plan.skipped):
+        return "choose a smaller --resolution, or allow --upsample"
+    return "name another --dataset or --codec"
