@@ -60,8 +60,8 @@ def load_datasets() -> dict[str, DatasetSpec]:
     Raises:
         ManifestError: One does not read, or has a wrong, unknown or missing key.
     """
-    specs = [read_dataset(path) for path in sorted(data_folder("datasets").glob("*.toml"))]
-    return {spec.name: spec for spec in specs}
+    specs = [read_dataset(path) for path in data_folder("datasets").glob("*.toml")]
+    return {spec.name: spec for spec in sorted(specs, key=lambda spec: spec.name)}
 
 
 def read_dataset(path: Path) -> DatasetSpec:

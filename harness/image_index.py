@@ -39,11 +39,12 @@ class ImageIndex:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or cache_folder() / "images.sqlite"
         self._database: sqlite3.Connection | None = None
+        self._new: list[tuple[str, int, int, str, int, int]] = []
 
     def __enter__(self) -> Self:
         with contextlib.suppress(OSError, sqlite3.Error):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            database = sqlite3.connect(self._path, isolation_level=None)
+            database = sqlite3.connect(self._path)
             database.execute(_CREATE)
             self._database = database
         return self
@@ -54,8 +55,12 @@ class ImageIndex:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._database is not None:
-            self._database.close()
+        if self._database is None:
+            return
+        # In one transaction: each is a sync of the disk, dearer than reading a photograph.
+        with contextlib.suppress(sqlite3.Error), self._database:
+            self._database.executemany(_REPLACE, self._new)
+        self._database.close()
 
     def facts(self, path: Path) -> ImageFacts:
         """The facts of an image file, which is read whole when it is new or has changed.
@@ -72,7 +77,7 @@ class ImageIndex:
         if (known := self._look_up(key)) is not None:
             return known
         facts = _read(path)
-        self._remember(key, facts)
+        self._new.append((*key, facts.sha256, facts.height, facts.width))
         return facts
 
     def _look_up(self, key: tuple[str, int, int]) -> ImageFacts | None:
@@ -82,13 +87,6 @@ class ImageIndex:
             row = self._database.execute(_SELECT, key).fetchone()
             return None if row is None else ImageFacts(*row)
         return None
-
-    def _remember(self, key: tuple[str, int, int], facts: ImageFacts) -> None:
-        if self._database is None:
-            return
-        with contextlib.suppress(sqlite3.Error):
-            row = (*key, facts.sha256, facts.height, facts.width)
-            self._database.execute(_REPLACE, row)
 
 
 def _read(path: Path) -> ImageFacts:

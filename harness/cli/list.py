@@ -1,0 +1,185 @@
+"""``harness list``: the codecs, data sets and metrics that there are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from harness.catalog import CodecSpec
+    from harness.dataset_catalog import DatasetSpec
+
+Row = dict[str, Any]
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+@click.group()
+def command() -> None:
+    """List codecs, datasets, metrics or runs."""
+
+
+@command.command()
+@as_json
+def codecs(*, as_json: bool) -> None:
+    """List the codecs, and whether each can run here."""
+    from harness.catalog import load_catalog
+
+    catalog = load_catalog()
+    rows = [_codec(spec) for spec in catalog.codecs.values()]
+    for name, error in catalog.broken.items():
+        rows.append({**dict.fromkeys(rows[0] if rows else ("codec",)), "codec": name})
+        rows[-1]["unavailable"] = str(error)
+    if as_json:
+        _print_json(rows)
+        return
+    _print_table(
+        ("codec", "title", "rate points", "options", "here"),
+        [
+            (
+                row["codec"],
+                row["title"] or "",
+                _span(row["rates"] or ()),
+                ", ".join(f"{key} {value}" for key, value in (row["options"] or {}).items()),
+                row["unavailable"] or ("yes" if row["in_all"] else "yes, by name only"),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _codec(spec: CodecSpec) -> Row:
+    return {
+        "codec": spec.name,
+        "title": spec.title,
+        "family": spec.family,
+        "rates": [rate.id for rate in spec.rates],
+        "options": {key: value for key, value in spec.options.items() if key != "external"},
+        "in_all": spec.in_all,
+        "unavailable": spec.unavailable(),
+    }
+
+
+def _span(rates: Sequence[str]) -> str:
+    few = 2
+    return ", ".join(rates) if len(rates) <= few else f"{len(rates)}: {rates[0]} to {rates[-1]}"
+
+
+@command.command()
+@as_json
+def datasets(*, as_json: bool) -> None:
+    """List the data sets, and whether each is on this machine."""
+    from harness.dataset_catalog import load_datasets
+
+    specs = load_datasets()
+    rows = [_dataset(spec) for spec in specs.values()]
+    own = (_folder(path) for path in _own_folders() if path.name not in specs)
+    rows += [row for row in own if row["images"]]
+    if as_json:
+        _print_json(rows)
+        return
+    _print_table(
+        ("dataset", "title", "images", "licence", "here"),
+        [
+            (row["dataset"], row["title"], str(row["images"]), row["licence"], _whereabouts(row))
+            for row in rows
+        ],
+    )
+
+
+def _dataset(spec: DatasetSpec) -> Row:
+    from harness.datasets import count_here
+
+    count, folder = count_here(spec)
+    return {
+        "dataset": spec.name,
+        "title": spec.title,
+        "images": spec.count,
+        "licence": spec.licence,
+        "homepage": spec.homepage,
+        "here": count,
+        "folder": str(folder) if folder else None,
+        "download_bytes": spec.archive.size if spec.archive else None,
+    }
+
+
+def _own_folders() -> Iterator[Path]:
+    from harness.datasets import data_roots
+
+    for root in data_roots():
+        if root.is_dir():
+            yield from sorted(path for path in root.iterdir() if path.is_dir())
+
+
+def _folder(path: Path) -> Row:
+    from harness.datasets import scan
+
+    count = len(scan(path))
+    return {
+        "dataset": path.name,
+        "title": path.name,
+        "images": count,
+        "licence": "",
+        "homepage": "",
+        "here": count,
+        "folder": str(path),
+        "download_bytes": None,
+    }
+
+
+def _whereabouts(row: Row) -> str:
+    megabyte = 1_000_000
+    if row["here"] == row["images"]:
+        return str(row["folder"])
+    if row["here"]:
+        return f"{row['here']} of {row['images']} in {row['folder']}"
+    size = row["download_bytes"]
+    return f"no; a run downloads it ({size // megabyte} MB)" if size else "no; a run downloads it"
+
+
+@command.command()
+@as_json
+def metrics(*, as_json: bool) -> None:
+    """List the metrics."""
+    from harness.metrics import METRICS
+
+    rows: list[Row] = [
+        {
+            "metric": metric.name,
+            "title": metric.label,
+            "unit": metric.unit,
+            "better": metric.direction,
+            "needs_reference": metric.needs_reference,
+        }
+        for metric in METRICS.values()
+    ]
+    if as_json:
+        _print_json(rows)
+        return
+    _print_table(
+        ("metric", "title", "unit", "better", "compares with the original"),
+        [
+            (
+                m["metric"],
+                m["title"],
+                m["unit"],
+                m["better"],
+                "yes" if m["needs_reference"] else "no",
+            )
+            for m in rows
+        ],
+    )
+
+
+def _print_json(rows: Sequence[Row]) -> None:
+    click.echo(json.dumps(rows, indent=2, default=str))
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from harness.cli.table import print_table
+
+    print_table(columns, rows)
