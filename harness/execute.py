@@ -91,7 +91,7 @@ def measure_batch(batch: Batch, context: Context) -> None:
     What was finished is written also when the batch is interrupted.
     """
     progress = [Progress(case, _identity(batch, case, context)) for case in batch.cases]
-    log = context.store.file("logs", place(batch, batch.cases[0])[:3], batch.cases[0].id, ".log")
+    log = context.store.file("logs", batch.place(batch.cases[0])[:3], batch.cases[0].id, ".log")
     passes = Passes(batch, context, log)
     try:
         passes.encode(progress)
@@ -173,6 +173,7 @@ class Passes:
             )
             if self.context.settings.keep != "none":
                 write_bytes(self._file("bitstreams", item.case, ".bin"), item.bitstream)
+                item.row["kept_bytes"] = length
 
     def _probe(self, codec: ResidentCodec, progress: Sequence[Progress]) -> None:
         """Decode the first bitstream where it was made; failures are for the decode pass."""
@@ -231,6 +232,8 @@ class Passes:
         path = self._file("reconstructions", item.case, ".png")
         path.parent.mkdir(parents=True, exist_ok=True)
         write_png(path, image)
+        if self.context.settings.keep == "all":
+            item.row["kept_bytes"] += path.stat().st_size
         self.context.keep_image(item.case.id, image)
 
     def _end(self, items: list[Progress], status: str, reason: str, message: str) -> None:
@@ -251,7 +254,7 @@ class Passes:
         )
 
     def _file(self, kind: str, case: Case, suffix: str) -> Path:
-        return self.context.store.file(kind, place(self.batch, case), case.id, suffix)
+        return self.context.store.file(kind, self.batch.place(case), case.id, suffix)
 
 
 OUTSIDE_FAILS = (
@@ -305,14 +308,9 @@ def _identity(batch: Batch, case: Case, context: Context) -> Row:
         "machine": context.machine,
         "invocation": context.invocation,
         "status": None,
+        "kept_bytes": 0,
         "started": datetime.now(UTC),
     }
-
-
-def place(batch: Batch, case: Case) -> list[str]:
-    """The names under which a case's files lie in the run's folder."""
-    name = batch.codec.name + (f"@{batch.checkpoint}" if batch.codec.checkpoint else "")
-    return [name, case.rate.id, batch.dataset, str(batch.resolution), case.image.name]
 
 
 def _timing(which: str, measured: Measured) -> Row:

@@ -231,9 +231,7 @@ class Work:
         return self._reconstructions.get(case.id, read)
 
     def _reconstruction_file(self, batch: Batch, case: Case) -> Path:
-        from harness.execute import place
-
-        return self.store.file("reconstructions", place(batch, case), case.id, ".png")
+        return self.store.file("reconstructions", batch.place(case), case.id, ".png")
 
     def _done_with(self, batch: Batch, case: Case) -> None:
         self._reconstructions.drop(case.id)

@@ -62,10 +62,10 @@ class Batch:
     checkpoint: str
     weights: WeightsMode
 
-    @property
-    def images(self) -> tuple[SourceImage, ...]:
-        """The images of the cases, each once, in order."""
-        return tuple(dict.fromkeys(case.image for case in self.cases))
+    def place(self, case: Case) -> list[str]:
+        """The names under which a case's files lie in the run's folder."""
+        name = self.codec.name + (f"@{self.checkpoint}" if self.codec.checkpoint else "")
+        return [name, case.rate.id, self.dataset, str(self.resolution), case.image.name]
 
 
 @dataclass(frozen=True)

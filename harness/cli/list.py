@@ -175,6 +175,48 @@ def metrics(*, as_json: bool) -> None:
     )
 
 
+@command.command()
+@click.argument(
+    "results", type=click.Path(path_type=Path), default=Path("results"), required=False
+)
+@as_json
+def runs(*, results: Path, as_json: bool) -> None:
+    """List the runs of a RESULTS folder, and what each holds."""
+    from harness.errors import HarnessError
+    from harness.store.load import run_folders
+
+    rows = [_run(folder) for folder in run_folders(results.expanduser())]
+    if not rows:
+        raise HarnessError(f"no runs in {results}", "make one with 'harness run'")
+    if as_json:
+        _print_json(rows)
+        return
+    columns = ("run", "cases", "ok", "not ok", "codecs", "data sets", "last", "revision")
+    _print_table(columns, [[str(value) for value in row.values()] for row in rows])
+
+
+def _run(folder: Path) -> Row:
+    from harness.store.run_store import RunStore
+
+    states = RunStore(folder, create=False).states.values()
+    ok = sum(state.status == "ok" for state in states)
+    manifests = sorted((folder / "runs").glob("*.json"))
+    last = json.loads(manifests[-1].read_text()) if manifests else {}
+    revision = last.get("machine", {}).get("harness", {}).get("revision") or ""
+    codecs = {name for path in manifests for name in json.loads(path.read_text())["codecs"]}
+    data = {name for path in manifests for name in json.loads(path.read_text())["datasets"]}
+    return {
+        "run": folder.name,
+        "cases": len(states),
+        "ok": ok,
+        "not_ok": len(states) - ok,
+        "codecs": ", ".join(sorted(codecs)),
+        "datasets": ", ".join(sorted(data)),
+        "last": str(last.get("started", ""))[:19].replace("T", " "),
+        "revision": revision[:12],
+    }
+
+
 def _print_json(rows: Sequence[Row]) -> None:
     click.echo(json.dumps(rows, indent=2, default=str))
 

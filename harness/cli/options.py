@@ -47,10 +47,6 @@ complete_codec = _complete(_codec_names)
 complete_dataset = _complete(_dataset_names)
 complete_metric = _complete(_metric_names)
 
-results_argument = click.argument(
-    "results", type=click.Path(path_type=Path), default="results", required=False
-)
-
 _MEASURING = (
     click.option(
         "--codec", multiple=True, default=("all",), show_default=True, callback=split,
@@ -114,6 +110,31 @@ _MEASURING = (
         "--name", default="default", show_default=True, help="The run's folder in it.",
     ),
 )  # fmt: skip
+
+
+_ONE_CODEC = (
+    click.option(
+        "--codec", required=True, shell_complete=complete_codec, metavar="NAME",
+        help="A codec's name, or 'name@checkpoint'.",
+    ),
+    click.option("--rate", metavar="ID", help="Rate point; the middle one when not given."),
+    click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N."),
+    click.option(
+        "--weights", type=click.Choice(["pretrained", "random"]), default="pretrained",
+        show_default=True, help="Which weights a network runs with.",
+    ),
+    click.option(
+        "--timeout", type=float, default=600.0, show_default=True, metavar="SECONDS",
+        help="The longest that it may take.",
+    ),
+)  # fmt: skip
+
+
+def one_codec_options(command: F) -> F:
+    """The options of the commands that code one file."""
+    for option in reversed(_ONE_CODEC):
+        command = option(command)
+    return command
 
 
 def measuring_options(command: F) -> F:

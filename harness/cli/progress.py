@@ -77,6 +77,8 @@ class Lines(Reporter):
         self._count("scored", cases, "")
 
     def _count(self, what: str, number: int, detail: str) -> None:
+        if not number:
+            return
         now = time.monotonic()
         if not self._counts[what]:
             self._since[what] = self._last = now
@@ -86,7 +88,7 @@ class Lines(Reporter):
             return
         self._last = now
         rate = count / max(now - self._since[what], 1e-3)
-        left = f", {_duration((total - count) / rate)} left" if 0 < count < total else ""
+        left = f", {duration((total - count) / rate)} left" if 0 < count < total else ""
         self.write(f"{what} {count}/{total}{detail}, {rate:.1f} cases/s{left}")
 
 
@@ -162,7 +164,8 @@ def reporter() -> Iterator[Reporter]:
         yield Bars(progress)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time as people say it: ``42 s``, ``3 min 05 s``, ``2 h 07 min``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -71,6 +71,7 @@ def _join_scores(frame: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
         of_metric = scores[scores["metric"] == metric].set_index("case")
         frame[metric] = frame["case"].map(of_metric["value"]).astype("float64")
         frame[f"{metric}_card"] = frame["case"].map(of_metric["card"]).astype("object")
+    frame["score_ms"] = frame["case"].map(scores.groupby("case")["score_ms"].max())
     blank = scores[scores["value"].isna()]
     reasons = {
         case: json.dumps(dict(zip(group["metric"], group["reason"], strict=True)))

@@ -61,8 +61,8 @@ class CaseState:
 class RunStore:
     """A run's folder, opened for writing, and an index of what is finished in it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the folder, make it where it is missing, and read the index.
+    def __init__(self, folder: Path, *, create: bool = True) -> None:
+        """Open the folder, and read the index. ``create`` makes it where it is missing.
 
         Raises:
             HarnessError: It cannot be written, or a newer harness wrote it.
@@ -72,9 +72,10 @@ class RunStore:
         self.damaged: list[DamagedShard] = []
         self._seen: set[Path] = set()
         check_version(folder)
-        if not (folder / "store.json").is_file():
+        if create and not (folder / "store.json").is_file():
             write_json(folder / "store.json", {"schema": schema.SCHEMA_VERSION})
-        self._clean()
+        if create:
+            self._clean()
         self.refresh()
 
     def refresh(self) -> None:

@@ -73,6 +73,7 @@ CASE_COLUMNS = (
                                         "which serves all rate points"),
     Column("machine", pa.string(), "fingerprint of the machine; equal ones may be compared"),
     Column("invocation", pa.string(), "the run manifest (runs/<id>.json) this was taken under"),
+    Column("kept_bytes", pa.int64(), "what was written beside the record: bitstream and PNG", "B"),
     Column("wall_ms", pa.float64(), "all that measuring the case took, the harness included", "ms"),
     Column("started", pa.timestamp("us", tz="UTC"), "when its batch began"),
     Column("written", pa.int64(), "when the row was written; of two rows of a case the later "
@@ -101,6 +102,7 @@ COLUMNS = (
     *(c for c in CASE_COLUMNS if c.name != "written"),
     *(Column(m, pa.float64(), "see 'harness list metrics'") for m in METRIC_COLUMNS),
     *(Column(f"{m}_card", pa.string(), f"identity card of the {m} value") for m in METRIC_COLUMNS),
+    Column("score_ms", pa.float64(), "time to score the case with all metrics at once", "ms"),
     Column("blanks", pa.string(), "JSON object: metric to the reason why its cell is blank"),
 )
 """The columns of :func:`harness.load_results`."""

@@ -1,0 +1,58 @@
+"""What a plan will take, from earlier records of the same codecs on this kind of machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.resolution import target_size
+from harness.sweep import Batch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Expected cost of some cases; ``None`` where no record tells."""
+
+    seconds: float | None
+    disk_bytes: float | None
+
+
+class Estimator:
+    """Costs per pixel of earlier records, by codec and rate point."""
+
+    def __init__(self, records: pd.DataFrame | None, device: str, threads: int) -> None:
+        """Take the records that were measured on this device with so many threads."""
+        self._by_rate: dict[tuple[str, str], tuple[float, float]] = {}
+        self._by_codec: dict[str, tuple[float, float]] = {}
+        if records is None:
+            return
+        same = (records["device"] == device) & (records["threads"] == threads)
+        ok = records[same & (records["status"] == "ok")]
+        pixels = ok["height"].astype("float64") * ok["width"]
+        costs = ok[["codec", "rate"]].assign(
+            ms=(ok["wall_ms"] + ok["score_ms"].fillna(0.0)) / pixels,
+            disk=ok["kept_bytes"] / pixels,
+        )
+        for (codec, rate), group in costs.groupby(["codec", "rate"]):
+            self._by_rate[str(codec), str(rate)] = group["ms"].mean(), group["disk"].mean()
+        for codec, group in costs.groupby("codec"):
+            self._by_codec[str(codec)] = group["ms"].mean(), group["disk"].mean()
+
+    def cost(self, batches: Iterable[Batch]) -> Cost:
+        """What measuring and scoring the cases of ``batches`` will take."""
+        seconds = disk = 0.0
+        for batch in batches:
+            for case in batch.cases:
+                known = self._by_rate.get((batch.codec.name, case.rate.id))
+                known = known or self._by_codec.get(batch.codec.name)
+                if known is None:
+                    return Cost(None, None)
+                size = (case.image.height, case.image.width)
+                height, width = target_size(size, batch.resolution)
+                seconds += known[0] * height * width / 1e3
+                disk += known[1] * height * width
+        return Cost(seconds, disk)
