@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,13 +56,21 @@ class DatasetSpec:
 
 
 def load_datasets() -> dict[str, DatasetSpec]:
-    """Every manifest, by name.
+    """Every manifest, by name: those of the harness, and of the folders in ``HARNESS_DATASETS``.
 
     Raises:
-        ManifestError: One does not read, or has a wrong, unknown or missing key.
+        ManifestError: One does not read, has a wrong, unknown or missing key, or a name that is
+            taken.
     """
-    specs = [read_dataset(path) for path in data_folder("datasets").glob("*.toml")]
-    return {spec.name: spec for spec in sorted(specs, key=lambda spec: spec.name)}
+    specs: dict[str, DatasetSpec] = {}
+    extra = os.environ.get("HARNESS_DATASETS", "").split(os.pathsep)
+    for folder in (data_folder("datasets"), *(Path(e).expanduser() for e in extra if e)):
+        for path in sorted(folder.glob("*.toml")):
+            spec = read_dataset(path)
+            if spec.name in specs:
+                raise ManifestError(f"{path}: the name '{spec.name}' is taken")
+            specs[spec.name] = spec
+    return dict(sorted(specs.items()))
 
 
 def read_dataset(path: Path) -> DatasetSpec:
@@ -84,12 +93,13 @@ def read_dataset(path: Path) -> DatasetSpec:
         archive=_archive(archive) if archive else None,
     )
     top.done()
+    if spec.name != path.stem:
+        raise ManifestError(f"{path}: the name must be the file's, '{path.stem}'")
     if bool(files) == bool(archive):
         raise ManifestError(f"{path}: give either [[file]] or [archive]")
-    if files and len({file.name for file in files}) != spec.count:
-        raise ManifestError(
-            f"{path}: 'images' is {spec.count}, and there are {len(files)} [[file]]"
-        )
+    names = {file.name for file in files}
+    if files and len(names) != spec.count:
+        raise ManifestError(f"{path}: 'images' is {spec.count}, but {len(names)} [[file]] differ")
     return spec
 
 

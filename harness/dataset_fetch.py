@@ -18,7 +18,7 @@ from harness.download import DownloadError, download
 
 def cached_folder(name: str) -> Path:
     """Where the downloaded files of a data set are kept."""
-    return cache_folder() / "datasets" / name
+    return cache_folder().absolute() / "datasets" / name
 
 
 def fetch_file(spec: DatasetSpec, file: FileSpec) -> Path:

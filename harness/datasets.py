@@ -126,7 +126,7 @@ def _folder(text: str, known: Iterable[str]) -> Path:
 def data_roots() -> list[Path]:
     """The folders that ``HARNESS_DATA`` names."""
     named = os.environ.get("HARNESS_DATA", "").split(os.pathsep)
-    return [Path(root).expanduser() for root in named if root]
+    return [Path(root).expanduser().resolve() for root in named if root]
 
 
 def places(name: str) -> list[Path]:

@@ -11,7 +11,7 @@ from harness.errors import HarnessError
 
 ATTEMPTS = 5
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
-_CHUNK = 1 << 16
+_CHUNK = 1 << 13  # what a cut connection loses at most
 _PARTIAL, _NOT_SATISFIABLE = 206, 416
 
 

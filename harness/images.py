@@ -177,11 +177,11 @@ def _check_header(image: PIL.Image.Image, path: Path) -> None:
         )
     if (frames := getattr(image, "n_frames", 1)) > 1:
         raise ImageError(f"{path} has {frames} frames", "save the one to measure as a PNG")
-    if _has_deep_samples(image):
-        raise ImageError(f"{path} {_MODE_NAMES['I']}", _CONVERT)
     if image.mode not in _MODES:
         what = _MODE_NAMES.get(image.mode.partition(";")[0], f"is of mode {image.mode}")
         raise ImageError(f"{path} {what}", _CONVERT)
+    if _has_deep_samples(image):
+        raise ImageError(f"{path} {_MODE_NAMES['I']}", _CONVERT)
 
 
 def _has_deep_samples(image: PIL.Image.Image) -> bool:
