@@ -142,7 +142,7 @@ def scan(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if path.suffix.lower() in IMAGE_SUFFIXES
         and not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
-        and path.is_file()
+        and (path.is_file() or path.is_symlink())  # to nothing: refused by name when it is read
     )
     return sorted(paths, key=lambda path: _natural(path.relative_to(folder).as_posix()))
 
@@ -182,7 +182,8 @@ def _from_files(
     missing = [file for file, path in found.items() if not path and not (download and file.url)]
     if missing:
         what = f"{len(missing)} of {wanted} files are missing, {missing[0].name} first"
-        raise _not_here(spec, what, search, missing[0].url)
+        others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise _not_here(spec, what, search, missing[0].url and missing[0].url + others)
     for file, path in found.items():
         yield _Candidate(file.name, path or fetch_file(spec, file), file.sha256)
 

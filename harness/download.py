@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import click
+
 from harness.errors import HarnessError
 
 ATTEMPTS = 5
@@ -49,6 +51,7 @@ def download(url: str, path: Path, sha256: str | None) -> str:
     part = path.with_name(path.name + ".part")
 
     def fetch(url: str, output_file: str, _: Any) -> None:
+        click.echo(f"downloading {url}", err=True)
         _fetch(url, part)
         part.replace(output_file)
 

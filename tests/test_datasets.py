@@ -183,7 +183,8 @@ def test_bad_files_are_refused_with_a_reason_and_the_rest_goes_on(folder):
     assert reasons["c.gif"].startswith("is damaged, or in none of the formats")
     assert reasons["d.png"].startswith("is damaged")
     assert reasons["e.png"] == "is empty (0 bytes)"
-    assert set(reasons) == {"b.png", "c.gif", "d.png", "e.png"}
+    assert reasons["f.png"] == "does not exist"
+    assert len(reasons) == 5
     assert names(resolve(str(folder), limit=2)) == ["a.png", "g.png"]
 
 
