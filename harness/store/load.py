@@ -77,7 +77,7 @@ def _join_scores(frame: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
         case: json.dumps(dict(zip(group["metric"], group["reason"], strict=True)))
         for case, group in blank.groupby("case")
     }
-    frame["blanks"] = frame["case"].map(reasons).fillna("{}")
+    frame["blanks"] = [reasons.get(case, "{}") for case in frame["case"]]
     return frame
 
 
