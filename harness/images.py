@@ -43,8 +43,8 @@ SIDEWAYS = (5, 6, 7, 8)
 """The EXIF orientations that exchange height and width."""
 
 COMPRESS_LEVEL = 1
-"""zlib's level in the PNGs that are written. Measured on 4K and Kodak photographs: a third of the
-time of the default, 6, for files from 7 % smaller to 10 % larger."""
+"""zlib's level in the PNGs that are written. Measured on a 4K and two Kodak photographs: 25 to 45 %
+of the time of the default, 6, for files from 7 % smaller to 10 % larger."""
 
 _MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"}
 _MODE_NAMES = {
@@ -89,15 +89,10 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """
     with _opened(Path(path)) as image:
         width, height = image.size
-        # PngImageFile.getexif would decode the pixels; TIFF's size is of the upright image already
-        exif = PIL.Image.Image.getexif(image)
-        sideways = not isinstance(image, TiffImageFile) and exif.get(Tag.Orientation) in (
-            5,
-            6,
-            7,
-            8,
-        )
-        return (width, height) if sideways else (height, width)
+        if isinstance(image, TiffImageFile):  # whose size is that of the upright image already
+            return height, width
+        exif = PIL.Image.Image.getexif(image)  # PngImageFile's own would decode the pixels
+        return (width, height) if exif.get(Tag.Orientation) in SIDEWAYS else (height, width)
 
 
 def write_png(path: str | os.PathLike[str], image: Image) -> None:
