@@ -65,7 +65,8 @@ def download(url: str, path: Path, sha256: str | None) -> str:
             downloader=fetch,
         )
     except requests.RequestException as error:
-        raise DownloadError(f"{url} could not be downloaded: {error}", by_hand) from error
+        reason = getattr(next(iter(error.args), None), "reason", error)  # urllib3's own, if any
+        raise DownloadError(f"{url} could not be downloaded: {reason}", by_hand) from error
     except OSError as error:
         raise DownloadError(f"{path} cannot be written: {error.strerror or error}") from error
     except ValueError as error:  # pooch's answer to a wrong hash; it has deleted the file
