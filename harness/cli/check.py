@@ -1,0 +1,124 @@
+"""``harness check``: the conformance test that an adapter's author runs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.options import complete_codec
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.catalog import CodecSpec
+    from harness.check import Conditions
+
+COLOURS = {"pass": "green", "fail": "red", "refused": "yellow"}
+
+
+@click.command("check")
+@click.argument("codecs", metavar="CODEC...", nargs=-1, shell_complete=complete_codec)
+@click.option("--all-adapters", is_flag=True, help="Check every codec, and every manifest.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+@click.option(
+    "--weights",
+    type=click.Choice(["pretrained", "random"]),
+    default="pretrained",
+    show_default=True,
+    help="Random weights test all but what the images look like.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Threads for the codec.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="The longest that one call may take.",
+)
+@click.option(
+    "--memory-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=8.0,
+    show_default=True,
+    metavar="GIB",
+    help="The most memory that a process of the codec may take.",
+)
+@click.option(
+    "--log",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep what the codec prints in this file, with its tracebacks.",
+)
+def command(
+    *,
+    codecs: tuple[str, ...],
+    all_adapters: bool,
+    device: str,
+    weights: str,
+    threads: int,
+    timeout: float,
+    memory_limit: float,
+    log: Path | None,
+) -> None:
+    """Test adapters against the contract, in real worker processes.
+
+    Sizes, contents, rate points, damaged bitstreams, and that the decoder needs nothing but the
+    bytes. A codec may refuse an image; it may not crash, hang or return something else. The exit
+    code is 1 when a test fails.
+    """
+    from harness.catalog import load_catalog
+    from harness.check import Conditions
+
+    catalog = load_catalog()
+    if not codecs and not all_adapters:
+        raise HarnessError("no codec to check", "name one, or give --all-adapters")
+    specs = {spec.name: spec for spec in map(catalog.get, codecs)}
+    required = set(specs)
+    failed = 0
+    if all_adapters:
+        specs |= {spec.name: spec for spec in catalog.all()}
+        for error in catalog.broken.values():
+            click.echo(f"  {click.style('fail', fg='red')}     manifest: {error}")
+            failed += 1
+    conditions = Conditions(
+        weights="random" if weights == "random" else "pretrained",
+        device=device,
+        threads=threads,
+        call_seconds=timeout,
+        memory_bytes=int(memory_limit * 2**30),
+    )
+    with tempfile.TemporaryDirectory(prefix="harness-check-") as folder:
+        for spec in specs.values():
+            try:
+                failed += _check(spec, conditions, log or Path(folder) / "log")
+            except HarnessError as error:
+                if spec.name in required:
+                    raise
+                click.secho(f"{spec.name}: not checked; {error.problem}", fg="yellow")
+    if failed:
+        raise SystemExit(1)
+
+
+def _check(spec: CodecSpec, conditions: Conditions, log: Path) -> int:
+    """Print the findings on one codec as they are made; returns how many failed."""
+    from harness.check import check_codec
+
+    outcomes: Counter[str] = Counter()
+    for finding in check_codec(spec, conditions, log):
+        if not outcomes:
+            click.secho(f"{spec.name} ({spec.title})", bold=True)
+        outcomes[finding.outcome] += 1
+        outcome = click.style(f"{finding.outcome:<7}", fg=COLOURS[finding.outcome])
+        click.echo(f"  {outcome}  {finding.name:<28}{finding.remark}".rstrip())
+    counts = f"{outcomes['pass']} passed, {outcomes['refused']} refused, {outcomes['fail']} failed"
+    click.echo(f"  {counts}")
+    return outcomes["fail"]
