@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from harness.report.tables import Table
 
 
-class Exclusion(click.ParamType):
+class Exclusion(click.ParamType[tuple[str, float]]):
     """``codec:bpp``, the rate points of a codec that are left out."""
 
     name = "codec:bpp"
@@ -104,14 +104,12 @@ def _as_json(cells: Sequence[BDRate]) -> str:
 
 
 def _print(tables: Sequence[Table], style: str) -> None:
+    from harness.cli.table import print_report_table
     from harness.report import render
 
     if style == "table":
-        from rich.console import Console
-
-        console = Console(soft_wrap=False)
         for table in tables:
-            console.print(render.terminal(table))
+            print_report_table(table)
         return
     printers = {"markdown": render.markdown, "csv": render.csv_text, "latex": render.latex}
     click.echo("\n".join(printers[style](table) for table in tables), nl=False)

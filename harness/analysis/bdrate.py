@@ -1,0 +1,250 @@
+"""BD-rate: the average difference of bitrate at equal quality, or the reason why there is none.
+
+The integral is that of the ``bjontegaard`` package: log10 of the rate as a function of quality,
+interpolated by PCHIP as in the common test conditions of JVET (JVET-T2010), over the range of
+quality that both curves cover, never beyond. Metrics where lower is better are negated. What is
+around it decides whether a number may be shown at all; what may not is a cell with a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis import bootstrap, pchip
+from harness.analysis.bootstrap import Interval
+from harness.analysis.comparison import Refused, comparable, mean_goodness
+from harness.analysis.curves import Curve, Floats, curves_of
+from harness.analysis.measures import Measure, name_among
+from harness.analysis.records import Scene, curve_records, scenes
+
+MIN_OVERLAP = 1 / 3
+"""Two curves of equally wide range that share a third of their union share half of each range.
+Under that, a curve of four points has about one interval inside, and the figure, quoted for the
+whole codec, is the interpolation of that one."""
+
+DEFAULT_ANCHORS = ("vtm", "jpeg-xl", "avif", "webp", "jpeg")
+"""Where no anchor is named, the first of these that was measured."""
+
+
+@dataclass(frozen=True)
+class BDOptions:
+    """How BD-rates are computed, and what is refused.
+
+    Attributes:
+        min_overlap: Least share of the union of the two ranges of quality that both cover.
+        pareto: Keep only the rate points on the Pareto front, in place of refusing a curve that
+            is not monotone.
+        exclude: By codec, a mean bpp; rate points under it are left out of its curve.
+        samples: Bootstrap samples.
+        level: Coverage of the intervals.
+    """
+
+    min_overlap: float = MIN_OVERLAP
+    pareto: bool = False
+    exclude: Mapping[str, float] = field(default_factory=dict)
+    samples: int = 10_000
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
+class BDRate:
+    """One cell: a codec against the anchor on one data set, by one metric.
+
+    Percentages are of bitrate at equal quality; negative means fewer bits than the anchor.
+
+    Attributes:
+        codec: The codec under test.
+        title: Its name as printed.
+        anchor: The anchor's name.
+        metric: The metric's name.
+        scene: Data set and resolution.
+        percent: BD-rate of the curves of data set means by PCHIP; ``None`` where refused.
+        interval: Its paired bootstrap interval.
+        akima: The same figure by Akima interpolation.
+        median: Median over images of the images' own BD-rates.
+        median_interval: Its paired bootstrap interval.
+        overlap: Share of the union of the two ranges of quality that both cover.
+        points: Rate points used, of the anchor and of the codec.
+        images: Images used: those that both have at all rate points used.
+        images_with_bd: Images that have a BD-rate of their own.
+        reason: Why there is no figure, in a few words; empty where there is one.
+        detail: The whole reason, naming codec and figures.
+        notes: What a reader must know beside the figure.
+    """
+
+    codec: str
+    title: str
+    anchor: str
+    metric: str
+    scene: Scene
+    percent: float | None = None
+    interval: Interval | None = None
+    akima: float | None = None
+    median: float | None = None
+    median_interval: Interval | None = None
+    overlap: float | None = None
+    points: tuple[int, int] = (0, 0)
+    images: int = 0
+    images_with_bd: int = 0
+    reason: str = ""
+    detail: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_anchor(self) -> bool:
+        """Whether the codec is the anchor itself."""
+        return self.codec == self.anchor
+
+
+def default_anchor(frame: pd.DataFrame) -> str | None:
+    """The codec to compare with where none is named; ``None`` without any that was measured."""
+    records = curve_records(frame)
+    measured = set(records.loc[records["bpp"].notna(), "codec"])
+    usual = [name for name in DEFAULT_ANCHORS if name in measured]
+    return next(iter([*usual, *sorted(measured)]), None)
+
+
+def bd_rates(
+    frame: pd.DataFrame, measure: Measure, anchor: str, options: BDOptions | None = None
+) -> list[BDRate]:
+    """The BD-rate of every codec against ``anchor``, on every data set and resolution.
+
+    Args:
+        frame: Results, in the columns of :func:`harness.load_results`.
+        measure: The metric.
+        anchor: Name of the codec to compare with; underscores are accepted for hyphens.
+        options: What to refuse and how to interpolate.
+
+    Returns:
+        One cell for every codec in the results, the anchor included, by scene and codec. Codecs
+        that were only ever run with random weights have none.
+
+    Raises:
+        UnknownName: No such codec, as anchor or in the exclusions, is in the results.
+    """
+    options = options or BDOptions()
+    records = curve_records(frame)
+    codecs = records["codec"].unique()
+    anchor = name_among("codec", anchor, codecs)
+    exclude = {name_among("codec", k, codecs): v for k, v in options.exclude.items()}
+    cells = []
+    for scene, rows in scenes(records):
+        curves = curves_of(rows, measure)
+        for codec, test in curves.items():
+            cell = BDRate(codec, test.title, anchor, measure.name, scene)
+            reference = curves.get(anchor)
+            cells.append(_filled(cell, reference, test, measure, options, exclude))
+    return cells
+
+
+def _filled(
+    cell: BDRate,
+    anchor: Curve | None,
+    test: Curve,
+    measure: Measure,
+    options: BDOptions,
+    exclude: Mapping[str, float],
+) -> BDRate:
+    notes: list[str] = []
+    if not measure.needs_reference:
+        notes.append(f"dubious: {measure.title} does not compare with the original")
+    facts: dict[str, Any] = {}
+    try:
+        if anchor is None:
+            raise Refused("no anchor", f"the anchor {cell.anchor} has no results here")  # noqa: TRY301
+        facts["points"] = (len(anchor.rates), len(test.rates))
+        anchor, test = comparable(
+            anchor, test, measure, pareto=options.pareto, exclude=exclude, notes=notes
+        )
+        facts |= {"points": (len(anchor.rates), len(test.rates)), "images": len(test.images)}
+        facts["overlap"] = share = _overlap(anchor, test, measure)
+        _require(share, options.min_overlap)
+        if cell.is_anchor:
+            facts["percent"] = 0.0
+        else:
+            facts |= _of_means(anchor, test, measure, options)
+            facts |= _over_images(anchor, test, measure, options)
+    except Refused as refused:
+        facts |= {"reason": refused.reason, "detail": refused.detail}
+    return replace(cell, **facts, notes=tuple(dict.fromkeys(notes)))
+
+
+def _overlap(anchor: Curve, test: Curve, measure: Measure) -> float:
+    goodness = [mean_goodness(curve, measure)[1] for curve in (anchor, test)]
+    return float(pchip.overlap(*goodness))
+
+
+def _require(share: float, least: float) -> None:
+    if share == 0:
+        raise Refused("no overlap", "the curves share no range of quality")
+    if share < least:
+        raise Refused(
+            f"overlap under {least:.0%}",
+            f"the curves share {share:.0%} of their range of quality, under {least:.0%}",
+        )
+
+
+def _of_means(anchor: Curve, test: Curve, measure: Measure, options: BDOptions) -> dict[str, Any]:
+    """The BD-rate of the curves of means, and its interval."""
+    curves = (*mean_goodness(anchor, measure), *mean_goodness(test, measure))
+    interval = None
+    if len(test.images) > 1:
+        interval = bootstrap.mean_curve_interval(
+            anchor, test, measure.sign, options.samples, options.level
+        )
+    return {
+        "percent": bd_rate(*curves, method="pchip"),
+        "akima": bd_rate(*curves, method="akima"),
+        "interval": interval,
+    }
+
+
+def bd_rate(
+    anchor_bpp: Floats, anchor_good: Floats, test_bpp: Floats, test_good: Floats, *, method: str
+) -> float:
+    """BD-rate in percent of one pair of monotone, overlapping curves, by ``bjontegaard``."""
+    import bjontegaard  # imports pyplot, which takes longer than the rest of this module
+
+    return float(
+        bjontegaard.bd_rate(
+            anchor_bpp,
+            anchor_good,
+            test_bpp,
+            test_good,
+            method=method,
+            require_matching_points=False,
+            min_overlap=0,
+        )
+    )
+
+
+def _over_images(
+    anchor: Curve, test: Curve, measure: Measure, options: BDOptions
+) -> dict[str, Any]:
+    """The median over the images that have a BD-rate of their own, and its interval.
+
+    Without a median where half of the images or more have none: it would speak for images that
+    the outcome itself has chosen.
+    """
+    sign = measure.sign
+    values = pchip.bd_rates(
+        anchor.bpp.T,
+        sign * anchor.quality.T,
+        test.bpp.T,
+        sign * test.quality.T,
+        options.min_overlap,
+    )
+    values = values[~np.isnan(values)]
+    facts: dict[str, Any] = {"images_with_bd": len(values)}
+    if 2 * len(values) > len(test.images):
+        facts["median"] = float(np.median(values))
+        if len(values) > 1:
+            facts["median_interval"] = bootstrap.median_interval(
+                values, options.samples, options.level
+            )
+    return facts

@@ -1,0 +1,128 @@
+"""Makes two curves comparable, or says why they are not: same metric, same images, sound points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.analysis.curves import Curve, Floats, common_images, is_monotone, pareto_front
+from harness.analysis.measures import Measure
+
+MIN_POINTS = 4
+"""What Bjøntegaard's VCEG-M33 and the JVET common test conditions use. With fewer, most of the
+interpolant's slopes are end conditions, that is, choices of the interpolation and not data."""
+
+
+class Refused(Exception):
+    """There is no comparison.
+
+    Args:
+        reason: Why, in a few words that many cells of a table may share.
+        detail: The whole reason, naming codec and figures.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def comparable(
+    anchor: Curve,
+    test: Curve,
+    measure: Measure,
+    *,
+    pareto: bool,
+    exclude: Mapping[str, float],
+    notes: list[str],
+) -> tuple[Curve, Curve]:
+    """Both curves on the same images, at the points that enter, by rising bpp.
+
+    Args:
+        anchor: The anchor's curve.
+        test: The curve to compare with it.
+        measure: The metric of both.
+        pareto: Keep only the rate points on the Pareto front.
+        exclude: By codec, a mean bpp; rate points under it are left out.
+        notes: What was left out is added here.
+
+    Raises:
+        Refused: They cannot be compared.
+    """
+    cards = anchor.cards | test.cards
+    if len(cards) > 1:
+        raise Refused(
+            "the metric was computed in different ways",
+            f"{measure.title} was computed in different ways: identity cards "
+            f"{', '.join(sorted(cards))}",
+        )
+    anchor, test = (_with_values(curve, notes) for curve in (anchor, test))
+    anchor, test = _on_common_images(anchor, test, notes)
+    anchor, test = (
+        _sound_points(curve, measure, pareto=pareto, exclude=exclude, notes=notes)
+        for curve in (anchor, test)
+    )
+    return anchor, test
+
+
+def mean_goodness(curve: Curve, measure: Measure) -> tuple[Floats, Floats]:
+    """The curve of means with the metric's sign turned so that higher is better."""
+    bpp, quality = curve.mean()
+    return bpp, measure.sign * quality
+
+
+def _with_values(curve: Curve, notes: list[str]) -> Curve:
+    kept, left_out = curve.without_empty_points()
+    if not kept.rates:
+        why = curve.missing[0] if curve.missing else "none is finite"
+        raise Refused("no values", f"no values of {curve.codec}: {why}")
+    notes.extend(left_out)
+    return kept
+
+
+def _on_common_images(anchor: Curve, test: Curve, notes: list[str]) -> tuple[Curve, Curve]:
+    total = len(set(anchor.images) | set(test.images))
+    common = common_images([anchor, test])
+    if not common:
+        raise Refused(
+            "no image in common",
+            "no image has values of both codecs at all their rate points",
+        )
+    if len(common) < total:
+        notes.append(f"on {len(common)} of {total} images, the others lack values")
+    return anchor.on(common), test.on(common)
+
+
+def _sound_points(
+    curve: Curve,
+    measure: Measure,
+    *,
+    pareto: bool,
+    exclude: Mapping[str, float],
+    notes: list[str],
+) -> Curve:
+    bpp, goodness = mean_goodness(curve, measure)
+    order: npt.NDArray[np.intp] = np.lexsort((goodness, bpp))
+    least = exclude.get(curve.codec, 0.0)
+    used = order[bpp[order] >= least]
+    if len(used) < len(order):
+        notes.append(f"{curve.codec}: {len(order) - len(used)} points under {least:g} bpp excluded")
+    if pareto and len(used):
+        front = used[pareto_front(bpp[used], goodness[used])]
+        if len(front) < len(used):
+            notes.append(f"{curve.codec}: Pareto front only, {len(front)} of {len(used)} points")
+        used = front
+    if len(used) < MIN_POINTS:
+        raise Refused(
+            f"fewer than {MIN_POINTS} rate points",
+            f"{curve.codec} has {len(used)} rate points, {MIN_POINTS} are needed",
+        )
+    if not is_monotone(bpp[used], goodness[used]):
+        raise Refused(
+            f"{curve.codec} is not monotone",
+            f"{curve.codec} is not monotone: {measure.title} does not improve with every step of "
+            "bitrate (the Pareto front can be asked for)",
+        )
+    return curve.take(used)

@@ -1,0 +1,113 @@
+"""Which rows of the results enter which table, decided in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.measures import MEASURES
+from harness.errors import HarnessError
+
+REQUIRED = ("codec", "rate", "dataset", "image", "resolution", "bpp", "status", "weights")
+OPTIONAL: dict[str, Any] = {
+    "title": "",
+    "family": "",
+    "rate_index": 0,
+    "checkpoint": "",
+    "blanks": "{}",
+    "started": pd.NaT,
+}
+CASE = ["codec", "rate", "dataset", "resolution", "image"]
+
+
+def curve_records(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that may enter a quality table, a figure or a BD-rate: one row a case.
+
+    Rows made with random weights are left out. Rows that are not ``ok`` stay, without bpp and
+    without scores, so that what is missing can be told. Of several rows of one case the newest
+    counts, an ``ok`` one before any other. Codecs measured with several checkpoints at one rate
+    point are told apart (see :func:`separate_checkpoints`).
+
+    Args:
+        frame: Results, in the columns of :func:`harness.load_results`.
+
+    Raises:
+        HarnessError: A column is missing.
+    """
+    if missing := [name for name in REQUIRED if name not in frame]:
+        raise HarnessError(
+            f"the results lack the column {', '.join(missing)}",
+            "read them with harness.load_results",
+        )
+    records = frame.assign(**{k: v for k, v in OPTIONAL.items() if k not in frame})
+    records = separate_checkpoints(records[records["weights"] != "random"])
+    records["title"] = records["title"].where(records["title"].astype(bool), records["codec"])
+    failed = records["status"] != "ok"
+    numbers = [c for c in ("bpp", *MEASURES) if c in records]
+    records.loc[failed, numbers] = np.nan
+    newest_last = records.assign(_ok=~failed).sort_values(["_ok", "started"], kind="stable")
+    current = newest_last.drop_duplicates(CASE, keep="last").drop(columns="_ok")
+    return current.sort_values(
+        ["dataset", "resolution", "codec", "rate_index", "rate", "image"], ignore_index=True
+    )
+
+
+def separate_checkpoints(records: pd.DataFrame) -> pd.DataFrame:
+    """Rename a codec ``codec@checkpoint`` where its checkpoints meet at a rate point.
+
+    A codec whose rate points each have a weights file of their own keeps its name; so do those
+    rows of it beside a checkpoint that was measured at all rate points.
+    """
+    records = records.copy()
+    checkpoint = records["checkpoint"].fillna("").astype(str)
+    pairs = records[["codec", "rate"]].assign(checkpoint=checkpoint).drop_duplicates()
+    for codec, used in pairs.groupby("codec", sort=False):
+        if not used.duplicated("rate").any():
+            continue
+        of_one_rate = used.groupby("checkpoint")["rate"].transform("nunique") == 1
+        per_rate = used[of_one_rate]
+        if per_rate["rate"].duplicated().any() or of_one_rate.all():
+            apart = set(used["checkpoint"])
+        else:
+            apart = set(used["checkpoint"]) - set(per_rate["checkpoint"])
+        rows = (records["codec"] == codec) & checkpoint.isin(apart - {""})
+        for column in ("title", "codec"):
+            records.loc[rows, column] = records.loc[rows, column] + "@" + checkpoint[rows]
+    return records
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A data set at one resolution: what one panel or one table is about."""
+
+    dataset: str
+    resolution: str = "native"
+
+    @property
+    def title(self) -> str:
+        """``kodak``, or ``kodak 1080x1920`` where it was derived."""
+        return self.dataset if self.resolution == "native" else f"{self.dataset} {self.resolution}"
+
+    @property
+    def slug(self) -> str:
+        """The title for file names: letters, digits, dots, ``-`` and ``_`` alone."""
+        return "".join(c if c.isalnum() or c in "._-" else "-" for c in self.title)
+
+
+def scenes(records: pd.DataFrame) -> Iterator[tuple[Scene, pd.DataFrame]]:
+    """Each data set and resolution with its rows, by name and number of pixels."""
+
+    def order(key: tuple[str, str]) -> tuple[str, int, str]:
+        sides = [int(side) for side in key[1].split("x") if side.isdigit()]
+        return key[0], int(np.prod(sides)) if len(sides) > 1 else 0, key[1]
+
+    groups = {
+        (str(rows["dataset"].iloc[0]), str(rows["resolution"].iloc[0])): rows
+        for _, rows in records.groupby(["dataset", "resolution"], sort=False)
+    }
+    for key in sorted(groups, key=order):
+        yield Scene(*key), groups[key]

@@ -1,0 +1,125 @@
+"""Rate points: what each codec reached at each of them, as means over images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.measures import Measure, measures_in
+from harness.analysis.records import curve_records, scenes, separate_checkpoints
+from harness.report.style import legend_order
+from harness.report.tables import Cell, Column, Table, count, make_table, number, words
+
+INCOMPARABLE = "Rows over different numbers of images are not comparable."
+
+
+def rate_tables(frame: pd.DataFrame) -> list[Table]:
+    """One table a scene: a row a codec and rate point, means over its ``ok`` images.
+
+    Args:
+        frame: Results, in the columns of :func:`harness.load_results`. Random weights are left
+            out.
+    """
+    tables = []
+    for scene, records in scenes(curve_records(frame)):
+        measures = measures_in(records)
+        columns = [
+            Column("codec", "Codec", is_text=True),
+            Column("rate", "Rate", is_text=True),
+            Column("images", "Images"),
+            Column("bpp", "bpp"),
+            *(Column(m.name, m.label) for m in measures),
+        ]
+        rows = [
+            [
+                words(str(point["title"].iloc[0])),
+                words(str(point["rate"].iloc[0])),
+                _counted(point),
+                number(point["bpp"].mean(), 4),
+                *(_mean(point, measure) for measure in measures),
+            ]
+            for point in _points(records)
+        ]
+        uneven = len({cells[2].text for cells in rows}) > 1
+        title = f"Rate points on {scene.title}: means over images"
+        remarks = [INCOMPARABLE] if uneven else []
+        tables.append(make_table(f"rates-{scene.slug}", title, columns, rows, remarks))
+    return tables
+
+
+def summary_table(frame: pd.DataFrame) -> Table:
+    """The R-D summary that ends a run: a row a codec and rate point, with times.
+
+    Rate points that ran with random weights have times and no quality, and say so.
+
+    Args:
+        frame: Results, in the columns of :func:`harness.load_results`.
+    """
+    ran = separate_checkpoints(frame[frame["status"] == "ok"])
+    quality = curve_records(frame)
+    quality = quality[quality["status"] == "ok"]
+    measures = measures_in(quality)
+    several = [name for name in ("dataset", "resolution") if len(ran[name].unique()) > 1]
+    columns = [
+        *(Column(name, name.capitalize(), is_text=True) for name in several),
+        Column("codec", "Codec", is_text=True),
+        Column("rate", "Rate", is_text=True),
+        Column("images", "Images"),
+        Column("bpp", "bpp"),
+        *(Column(m.name, m.label) for m in measures),
+        Column("encode_ms", "Encode (ms)"),
+        Column("decode_ms", "Decode (ms)"),
+    ]
+    rows = []
+    for scene, records in scenes(ran):
+        for point in _points(records, "weights"):
+            random = point["weights"].iloc[0] == "random"
+            scored = point.drop_duplicates("image", keep="last")
+            blank = Cell(number(None, 0).text, note="random weights") if random else None
+            rows.append(
+                [
+                    *(words(getattr(scene, name)) for name in several),
+                    words(str(point["title"].iloc[0])),
+                    words(str(point["rate"].iloc[0])),
+                    count(len(scored)),
+                    blank or number(scored["bpp"].mean(), 4),
+                    *(blank or _mean(scored, measure) for measure in measures),
+                    number(point["encode_ms"].median(), 1),
+                    number(point["decode_ms"].median(), 1),
+                ]
+            )
+    return make_table("summary", "Means over images; median times", columns, rows)
+
+
+def _points(records: pd.DataFrame, *also: str) -> Iterator[pd.DataFrame]:
+    """The rows of each codec and rate point, codecs in the order of legends."""
+    keys = ["codec", "rate_index", "rate", *also]
+    groups = [rows for _, rows in records.groupby(keys, sort=True, dropna=False)]
+    yield from sorted(groups, key=lambda rows: legend_order(str(rows["codec"].iloc[0])))
+
+
+def _counted(point: pd.DataFrame) -> Cell:
+    ok = int((point["status"] == "ok").sum())
+    missing = Counter(point.loc[point["status"] != "ok", "status"])
+    note = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in missing.items())
+    return Cell(str(ok), float(ok), note=note)
+
+
+def _mean(point: pd.DataFrame, measure: Measure) -> Cell:
+    """The mean over the images that have a finite value, with a note where some have none."""
+    ok = point[point["status"] == "ok"]
+    values = ok[measure.name].to_numpy(dtype=np.float64)
+    card = f"{measure.name}_card"
+    if card in ok and len(set(ok.loc[ok[measure.name].notna(), card])) > 1:
+        return Cell(number(None, 0).text, note=f"{measure.title} was computed in different ways")
+    finite = values[np.isfinite(values)]
+    infinite = int(np.isinf(values).sum())
+    if infinite == len(values) > 0:
+        return number(np.inf, measure.decimals, note="lossless on every image")
+    notes = [f"mean over {len(finite)} of {len(values)} images"] * (0 < len(finite) < len(values))
+    notes += [f"{infinite} lossless"] * (infinite > 0)
+    mean = float(finite.mean()) if len(finite) else None
+    return number(mean, measure.decimals, note="; ".join(notes))

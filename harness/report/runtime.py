@@ -1,0 +1,132 @@
+"""Speed, memory and size: the one table where random weights may appear, marked."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from harness.analysis.records import Scene, scenes, separate_checkpoints
+from harness.report.style import legend_order
+from harness.report.tables import BLANK, Cell, Column, Table, make_table, number, words
+
+SLOW_MS = 10_000.0
+"""Slower than this is printed as ``> 10s``, as the papers do; CSV files have the number."""
+
+GB = 1e9
+
+COLUMNS = (
+    Column("codec", "Codec", is_text=True),
+    Column("encode_ms", "Encode (ms) ↓", "lower"),
+    Column("decode_ms", "Decode (ms) ↓", "lower"),
+    Column("encode_peak_gb", "Encode peak (GB) ↓", "lower"),
+    Column("decode_peak_gb", "Decode peak (GB) ↓", "lower"),
+    Column("load_ms", "Load (ms)"),
+    Column("parameters", "Parameters (M)"),
+    Column("gflops", "GFLOPs"),
+    Column("cases", "Cases"),
+)
+
+CONDITIONS = ["machine", "device", "threads"]
+"""Times taken under different conditions never share a table."""
+
+DEFAULTS: dict[str, Any] = {
+    "machine": "",
+    "device": "cpu",
+    "threads": pd.NA,
+    "timing_scope": "call",
+    "shared_encode": False,
+}
+
+
+def runtime_tables(frame: pd.DataFrame, device_gb: float | None = None) -> list[Table]:
+    """One table a scene, machine, device and number of threads: a row a codec.
+
+    Times are medians over the codec's cases of each case's median; memory is the largest peak of
+    any case: the device allocator's on a GPU, the process's resident memory otherwise.
+
+    Args:
+        frame: Results, in the columns of :func:`harness.load_results`.
+        device_gb: Memory of the device, for the mark of what ran out of it, as ``> 80``.
+    """
+    frame = separate_checkpoints(
+        frame.assign(**{k: v for k, v in DEFAULTS.items() if k not in frame})
+    )
+    ran = frame[frame["status"].isin(["ok", "out_of_memory", "timeout"])]
+    tables = []
+    for scene, of_scene in scenes(ran):
+        groups = [rows for _, rows in of_scene.groupby(CONDITIONS, dropna=False, sort=True)]
+        for number_of, rows in enumerate(groups, 1):
+            suffix = f"-{number_of}" if len(groups) > 1 else ""
+            tables.append(_table(scene, rows, suffix, device_gb))
+    return tables
+
+
+def _table(scene: Scene, records: pd.DataFrame, suffix: str, device_gb: float | None) -> Table:
+    first: dict[str, Any] = {name: records[name].iloc[0] for name in CONDITIONS}
+    on_gpu = str(first["device"]).startswith("cuda")
+    groups = [rows for _, rows in records.groupby(["codec", "weights"], sort=True)]
+    groups.sort(key=lambda rows: legend_order(str(rows["codec"].iloc[0])))
+    sizes = set(zip(records["height"], records["width"], strict=True))
+    size = " ({}x{})".format(*sizes.pop()) if len(sizes) == 1 else ""
+    threads = "" if pd.isna(first["threads"]) else f", {int(first['threads'])} threads"
+    machine = f", machine {first['machine']}" if str(first["machine"]) else ""
+    title = f"Runtime on {scene.title}{size}, {first['device']}{threads}{machine}"
+    remarks = [
+        "Medians over images and rate points, model loaded and input in memory. Memory is the "
+        + ("device allocator's peak." if on_gpu else "process's peak resident memory."),
+    ]
+    rows = [_row(of_codec, on_gpu=on_gpu, device_gb=device_gb) for of_codec in groups]
+    return make_table(f"runtime-{scene.slug}{suffix}", title, COLUMNS, rows, remarks)
+
+
+def _row(records: pd.DataFrame, *, on_gpu: bool, device_gb: float | None) -> list[Cell]:
+    ok = records[records["status"] == "ok"]
+    failures = set(records["status"]) - {"ok"} if ok.empty else set()
+    kind = "device" if on_gpu else "rss"
+    notes = []
+    if records["weights"].iloc[0] == "random":
+        notes.append("random weights: speed and memory only")
+    if (ok["timing_scope"] == "process").any():
+        notes.append("timed as an external process, its start included")
+    if ok["shared_encode"].eq(other=True).any():
+        notes.append("one encode serves all rate points")
+    return [
+        words(str(records["title"].iloc[0]), note="; ".join(notes)),
+        *(_time(ok, f"{pass_}_ms", failures) for pass_ in ("encode", "decode")),
+        *(
+            _memory(ok, f"{pass_}_peak_{kind}_bytes", failures, device_gb)
+            for pass_ in ("encode", "decode")
+        ),
+        number(_median(ok, "load_ms"), 0),
+        number(_scaled(_median(ok, "parameters"), 1e6), 1),
+        number(_scaled(_median(ok, "flops"), 1e9), 1),
+        Cell(str(len(ok)), float(len(ok))),
+    ]
+
+
+def _median(records: pd.DataFrame, column: str) -> float | None:
+    value = records[column].median() if column in records and len(records) else math.nan
+    return None if pd.isna(value) else float(value)
+
+
+def _scaled(value: float | None, unit: float) -> float | None:
+    return None if value is None else value / unit
+
+
+def _time(ok: pd.DataFrame, column: str, failures: set[str]) -> Cell:
+    value = _median(ok, column)
+    if value is None:
+        return Cell(BLANK, note="timed out" if "timeout" in failures else "")
+    if value > SLOW_MS:
+        return Cell("> 10s", value)
+    return number(value, 1 if value < 100 else 0)  # noqa: PLR2004 - three digits say enough
+
+
+def _memory(ok: pd.DataFrame, column: str, failures: set[str], device_gb: float | None) -> Cell:
+    if "out_of_memory" in failures:
+        limit = "memory" if device_gb is None else f"{device_gb:g}"
+        return Cell(f"> {limit}", note="out of memory")
+    value = ok[column].max() if column in ok and len(ok) else math.nan
+    return number(None if pd.isna(value) else float(value) / GB, 2)

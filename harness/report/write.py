@@ -1,0 +1,107 @@
+"""Writes a whole report: figures, tables, and the page that holds them all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from harness.analysis import BDOptions, bd_rates, default_anchor, measures_in
+from harness.analysis.panels import rd_panels
+from harness.analysis.records import curve_records
+from harness.errors import HarnessError
+from harness.report.bdtables import detail_tables, overview_tables
+from harness.report.coverage import coverage_table, failures_table
+from harness.report.figures import whole_figures, write_figures
+from harness.report.html import page
+from harness.report.rates import rate_tables
+from harness.report.render import csv_text, latex, markdown
+from harness.report.runtime import runtime_tables
+from harness.report.tables import Table
+
+
+def write_report(
+    frame: pd.DataFrame,
+    out: str | Path,
+    *,
+    anchor: str | None = None,
+    options: BDOptions | None = None,
+    device_gb: float | None = None,
+    title: str = "Image codec benchmark",
+) -> list[Path]:
+    """Write figures, tables and ``index.html`` of some results.
+
+    Args:
+        frame: Results, in the columns of :func:`harness.load_results`.
+        out: The folder to write to; made when it is missing, files in it are replaced.
+        anchor: The codec that BD-rates compare with; where ``None``, see
+            :func:`harness.analysis.default_anchor`.
+        options: How BD-rates are computed.
+        device_gb: Memory of the device in GB, for the mark of what ran out of it.
+        title: The page's heading.
+
+    Returns:
+        The paths written, ``index.html`` first.
+
+    Raises:
+        HarnessError: The results are empty, or ``out`` cannot be written.
+        UnknownName: ``anchor`` is not in the results.
+    """
+    if frame.empty:
+        raise HarnessError("the results hold no case", "measure some with 'harness run'")
+    out = Path(out).expanduser()
+    sections = report_tables(frame, anchor, options or BDOptions(), device_gb)
+    panels = rd_panels(frame)
+    try:
+        figures = write_figures(panels, out / "figures")
+        tables = [
+            path
+            for of_section in sections.values()
+            for table in of_section
+            for path in write_table(table, out / "tables")
+        ]
+        index = out / "index.html"
+        whole = [out / "figures" / f"{stem}.png" for stem in whole_figures(panels)]
+        text = page(title, _subtitle(frame), panels, sections, whole)
+        index.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"cannot write the report to {out}: {error.strerror}") from error
+    return [index, *figures, *tables]
+
+
+def report_tables(
+    frame: pd.DataFrame, anchor: str | None, options: BDOptions, device_gb: float | None = None
+) -> dict[str, list[Table]]:
+    """All tables of a report under their headings."""
+    sections: dict[str, list[Table]] = {}
+    measures = measures_in(curve_records(frame))
+    anchor = anchor or default_anchor(frame)
+    if anchor is not None and measures:
+        by_metric = [bd_rates(frame, measure, anchor, options) for measure in measures]
+        details = [table for cells in by_metric for table in detail_tables(cells, options)]
+        sections["BD-rate"] = [
+            *overview_tables(by_metric, options),
+            *(replace(table, folded=True) for table in details),
+        ]
+    sections["Runtime"] = runtime_tables(frame, device_gb)
+    sections["Rate points"] = [replace(table, folded=True) for table in rate_tables(frame)]
+    sections["Coverage"] = [coverage_table(frame), failures_table(frame)]
+    return {heading: tables for heading, tables in sections.items() if tables}
+
+
+def write_table(table: Table, out: Path) -> list[Path]:
+    """Write one table as Markdown, CSV and LaTeX; the paths written."""
+    out.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for suffix, render in {"md": markdown, "csv": csv_text, "tex": latex}.items():
+        paths.append(out / f"{table.slug}.{suffix}")
+        paths[-1].write_text(render(table), encoding="utf-8")
+    return paths
+
+
+def _subtitle(frame: pd.DataFrame) -> str:
+    datasets = ", ".join(sorted(map(str, frame["dataset"].unique())))
+    ok = int((frame["status"] == "ok").sum())
+    codecs = frame["codec"].nunique()
+    return f"{len(frame)} cases, {ok} of them ok; {codecs} codecs; {datasets}"
