@@ -75,12 +75,23 @@ def prepare(request: Request) -> Prepared:
     datasets = [
         resolve(name, download=request.download, limit=request.limit) for name in request.dataset
     ]
+    _distinct(datasets)
     checkpoints = {label(c): identity for c in codecs if (identity := checkpoint(c, settings))}
     plan = make_plan(codecs, datasets, resolutions, request.rate, settings, checkpoints)
     if not plan.cases:
         raise HarnessError(_nothing(plan, resolutions), _nothing_remedy(plan))
     broken = {} if by_name else {name: str(error) for name, error in catalog.broken.items()}
     return Prepared(request, settings, codecs, by_name, datasets, plan, broken)
+
+
+def _distinct(datasets: Sequence[Dataset]) -> None:
+    """Refuse two data sets whose records could not be told apart."""
+    names = [dataset.name for dataset in datasets]
+    if doubled := next((name for name in names if names.count(name) > 1), None):
+        raise HarnessError(
+            f"two data sets are called '{doubled}'",
+            "name each once, and rename a folder that bears another's name",
+        )
 
 
 def checkpoint(codec: CodecSpec, settings: Settings) -> str:

@@ -75,6 +75,7 @@ def score_group(group: Sequence[Pending], scoring: Scoring) -> None:
                 "score_ms": elapsed,
             }
             for metric, score in scores.items()
+            if metric in scoring.scorer.cards
         ]
         rows += [
             {"case": case.id, "metric": metric, "reason": reason, "final": False}

@@ -70,10 +70,15 @@ def main(arguments: list[str] | None = None) -> Any:
     """
     try:
         return group(arguments)
-    except HarnessError as error:
+    except Exception as error:
         if "--debug" in (sys.argv if arguments is None else arguments):
             raise
-        click.secho(f"error: {error.problem}", fg="red", err=True)
-        if error.remedy:
-            click.secho(f"  {error.remedy}", err=True)
+        if isinstance(error, HarnessError):
+            problem, remedy = error.problem, error.remedy
+        else:
+            problem = f"unexpected {type(error).__name__}: {error}"
+            remedy = "please report what 'harness --debug ...' prints; finished work is kept"
+        click.secho(f"error: {problem}", fg="red", err=True)
+        if remedy:
+            click.secho(f"  {remedy}", err=True)
         sys.exit(2)

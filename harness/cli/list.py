@@ -176,9 +176,7 @@ def metrics(*, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument(
-    "results", type=click.Path(path_type=Path), default=Path("results"), required=False
-)
+@click.argument("results", type=click.Path(path_type=Path), default=Path("results"), required=False)
 @as_json
 def runs(*, results: Path, as_json: bool) -> None:
     """List the runs of a RESULTS folder, and what each holds."""

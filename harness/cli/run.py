@@ -55,7 +55,7 @@ def command(*, no_download: bool, no_report: bool, reports: Path, **options: Any
 
 
 def _show(outcome: Outcome, reports: Path | None) -> None:
-    from harness.cli.table import print_table
+    from harness.cli.table import print_report_table
     from harness.report import summary_table
     from harness.store.load import load_results
 
@@ -63,8 +63,7 @@ def _show(outcome: Outcome, reports: Path | None) -> None:
     asked = {case.id for batch in outcome.prepared.plan.batches for case in batch.cases}
     frame = frame[frame["case"].isin(asked)]
     if (frame["status"] == "ok").any():
-        columns, rows = summary_table(frame)
-        print_table(columns, rows)
+        print_report_table(summary_table(frame))
     _warn_of_unstable_timings(frame)
     for name, reason in outcome.prepared.plan.unavailable.items():
         click.echo(f"unavailable: {name}: {reason}")
@@ -78,7 +77,7 @@ def _show(outcome: Outcome, reports: Path | None) -> None:
         for path in write_report(frame, folder):
             if path.suffix in {".png", ".html"}:
                 click.echo(f"wrote {path}")
-        click.echo(f"report: {folder}")
+        click.echo(f"wrote {folder}: the same as PDF, and tables as Markdown, CSV and LaTeX")
 
 
 def _warn_of_unstable_timings(frame: pd.DataFrame) -> None:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.report.tables import Table
+
+PLAIN_WIDTH = 200
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -22,13 +28,22 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(cells).rstrip())  # noqa: T201 - standard output is what this is for
 
 
+def print_report_table(table: Table) -> None:
+    """Print a table of a report; where there is no terminal, wide enough that nothing wraps."""
+    from rich.console import Console
+
+    from harness.report.render import terminal
+
+    Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(terminal(table))
+
+
 def _print_rich(
     columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]
 ) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = RichTable(box=None, header_style="bold", pad_edge=False)
     for column, to_right in zip(columns, right, strict=True):
         table.add_column(column, justify="right" if to_right else "left", overflow="fold")
     for row in rows:
