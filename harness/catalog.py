@@ -255,7 +255,7 @@ def read_codec(path: Path) -> list[CodecSpec]:
     base = CodecSpec(
         name=top.text("name"),
         title=top.text("title"),
-        folder=path.parent,
+        folder=path.parent.absolute(),  # a worker runs in a folder of its own
         entry=EXTERNAL_ENTRY if external else top.text("entry"),
         family=top.text("family"),
         paper=top.text("paper", default=""),

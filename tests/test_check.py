@@ -144,6 +144,13 @@ def test_the_command_ends_with_1_when_a_test_fails(fixtures_in_catalog):
     assert "fail     codes a photograph" in broken.output
 
 
+def test_adapters_may_be_named_relative_to_where_the_command_runs(monkeypatch):
+    monkeypatch.chdir(FIXTURES.parent)
+    monkeypatch.setenv("HARNESS_ADAPTERS", "adapters")
+    result = CliRunner().invoke(group, ["check", "well-behaved"])
+    assert result.exit_code == 0, result.output
+
+
 def test_the_command_keeps_the_codecs_traceback_when_asked(fixtures_in_catalog, tmp_path):
     CliRunner().invoke(group, ["check", "raises", "--log", str(tmp_path / "log")])
     assert 'raise KeyError("latents")' in (tmp_path / "log").read_text()
