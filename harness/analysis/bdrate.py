@@ -192,15 +192,12 @@ def _require(share: float, least: float) -> None:
 def _of_means(anchor: Curve, test: Curve, measure: Measure, options: BDOptions) -> dict[str, Any]:
     """The BD-rate of the curves of means, and its interval."""
     curves = (*mean_goodness(anchor, measure), *mean_goodness(test, measure))
-    interval = None
-    if len(test.images) > 1:
-        interval = bootstrap.mean_curve_interval(
-            anchor, test, measure.sign, options.samples, options.level
-        )
     return {
         "percent": bd_rate(*curves, method="pchip"),
         "akima": bd_rate(*curves, method="akima"),
-        "interval": interval,
+        "interval": bootstrap.mean_curve_interval(
+            anchor, test, measure.sign, options.samples, options.level
+        ),
     }
 
 
@@ -243,8 +240,5 @@ def _over_images(
     facts: dict[str, Any] = {"images_with_bd": len(values)}
     if 2 * len(values) > len(test.images):
         facts["median"] = float(np.median(values))
-        if len(values) > 1:
-            facts["median_interval"] = bootstrap.median_interval(
-                values, options.samples, options.level
-            )
+        facts["median_interval"] = bootstrap.median_interval(values, options.samples, options.level)
     return facts

@@ -17,6 +17,11 @@ from harness.analysis.curves import Curve, Floats
 from harness.analysis.pchip import bd_rates
 
 SEED = 0
+
+MIN_IMAGES = 6
+"""With fewer images there is no interval. The range of n values covers their distribution's median
+with probability 1 - 2^(1-n), which first reaches 95 % with six."""
+
 CHUNK = 2_000
 """Bootstrap samples computed at once: bounds the memory, whatever the number of images."""
 
@@ -29,8 +34,13 @@ class Interval:
     high: float
 
 
-def median_interval(values: Floats, samples: int, level: float) -> Interval:
-    """The interval of the median of ``values`` (float64, N) when images are drawn again."""
+def median_interval(values: Floats, samples: int, level: float) -> Interval | None:
+    """The interval of the median of ``values`` (float64, N) when images are drawn again.
+
+    ``None`` under :data:`MIN_IMAGES` images.
+    """
+    if len(values) < MIN_IMAGES:
+        return None
     ranks = _median_ranks(len(values), samples)
     medians = np.sort(values)[ranks].mean(axis=0)
     return _central(medians, level)
@@ -49,9 +59,12 @@ def mean_curve_interval(
         level: Coverage, such as 0.95.
 
     Returns:
-        ``None`` when one sample in twenty or more has no BD-rate, because resampled curves are
-        not monotone or do not overlap: an interval of the others would look too good.
+        ``None`` under :data:`MIN_IMAGES` images, and when one sample in twenty or more has no
+        BD-rate because resampled curves are not monotone or do not overlap: an interval of the
+        others would look too good.
     """
+    if len(anchor.images) < MIN_IMAGES:
+        return None
     counts = _counts(len(anchor.images), samples)
     columns = np.hstack((anchor.bpp, sign * anchor.quality, test.bpp, sign * test.quality))
     a, t = len(anchor.rates), len(test.rates)

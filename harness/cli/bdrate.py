@@ -31,7 +31,10 @@ class Exclusion(click.ParamType[tuple[str, float]]):
 @click.command("bdrate")
 @click.argument("results", default="results", type=click.Path())
 @click.option("--metric", "metrics", multiple=True, help="Repeatable; default: all with values.")
-@click.option("--anchor", help="Codec to compare with.  [default: the first measured of vtm, ...]")
+@click.option(
+    "--anchor",
+    help="Codec to compare with; by default the first measured of vtm, jpeg-xl, avif, webp, jpeg.",
+)
 @click.option("--pareto", is_flag=True, help="Keep only the Pareto front of each curve.")
 @click.option(
     "--min-overlap",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.analysis.bdrate import BDOptions, BDRate
-from harness.analysis.bootstrap import Interval
+from harness.analysis.bootstrap import MIN_IMAGES, Interval
 from harness.analysis.measures import MEASURES
 from harness.report.style import legend_order
 from harness.report.tables import (
@@ -44,7 +44,10 @@ def detail_tables(cells: Sequence[BDRate], options: BDOptions) -> list[Table]:
         rows = [_detail_row(cell) for cell in of_scene]
         title = f"BD-rate on {scene.title} by {measure.title}; anchor {_anchor_title(of_scene)}"
         slug = f"bdrate-{scene.slug}-{measure.name}"
-        tables.append(make_table(slug, title, columns, rows, remarks(options)))
+        told = remarks(options)
+        if any(0 < cell.images < MIN_IMAGES for cell in of_scene):
+            told.append(f"Intervals need {MIN_IMAGES} images.")
+        tables.append(make_table(slug, title, columns, rows, told))
     return tables
 
 
@@ -107,17 +110,14 @@ def _interval(interval: Interval | None) -> Cell:
 
 def _detail_row(cell: BDRate) -> list[Cell]:
     percent = None if cell.overlap is None else 100 * cell.overlap
+    few = 0 < cell.images_with_bd < cell.images
     own = f"{cell.images_with_bd} of {cell.images} images have a BD-rate of their own"
     points = f"{cell.points[1]} / {cell.points[0]}"
     return [
         words(cell.title),
         _figure(cell, in_full=True),
         _interval(cell.interval),
-        number(
-            cell.median,
-            DECIMALS,
-            note=own if cell.images_with_bd < cell.images and not cell.is_anchor else "",
-        ),
+        number(cell.median, DECIMALS, note=own if few else ""),
         _interval(cell.median_interval),
         number(cell.akima, DECIMALS),
         number(percent, 0),

@@ -52,12 +52,11 @@ def write_figures(panels: Sequence[Panel], out: Path) -> list[Path]:
     by_scene: dict[str, list[Panel]] = {}
     for panel in panels:
         by_scene.setdefault(panel.scene.slug, []).append(panel)
-    with mpl.rc_context(PAPER):
-        for slug, of_scene in by_scene.items():
-            for panel in of_scene:
-                paths += _save(draw_panel(panel), out / f"rd-{slug}-{panel.measure.name}")
-            if len(of_scene) > 1:
-                paths += _save(draw_scene(of_scene), out / f"rd-{slug}")
+    for slug, of_scene in by_scene.items():
+        for panel in of_scene:
+            paths += _save(draw_panel(panel), out / f"rd-{slug}-{panel.measure.name}")
+        if len(of_scene) > 1:
+            paths += _save(draw_scene(of_scene), out / f"rd-{slug}")
     return paths
 
 
@@ -72,6 +71,7 @@ def whole_figures(panels: Sequence[Panel]) -> list[str]:
     ]
 
 
+@mpl.rc_context(PAPER)
 def _save(figure: Figure, stem: Path) -> list[Path]:
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("pdf", "png")]
     # Without a date the same results give the same bytes.
@@ -80,6 +80,7 @@ def _save(figure: Figure, stem: Path) -> list[Path]:
     return paths
 
 
+@mpl.rc_context(PAPER)
 def draw_panel(panel: Panel) -> Figure:
     """One panel, one column wide, the legend below it."""
     across = 3 if len(panel.lines) > 2 else max(len(panel.lines), 1)  # noqa: PLR2004
@@ -92,6 +93,7 @@ def draw_panel(panel: Panel) -> Figure:
     return figure
 
 
+@mpl.rc_context(PAPER)
 def draw_scene(panels: Sequence[Panel]) -> Figure:
     """All metrics of a scene, two columns wide; one legend, in the empty place if there is one."""
     across = min(len(panels), PANELS_ACROSS)
@@ -154,7 +156,7 @@ def _look(line: Line) -> dict[str, Any]:
         "markerfacecolor": "white" if style.classical else style.color,
         "markeredgecolor": style.color if style.classical else "white",
         "markeredgewidth": 0.9 if style.classical else 0.4,
-        "markersize": (3.6 if style.classical else 4.6) + (0.8 if style.marker in "PX*" else 0),
+        "markersize": (3.4 if style.classical else 4.3) + (0.8 if style.marker in "PX*" else 0),
         "label": line.title,
     }
 

@@ -16,6 +16,9 @@ from harness.report.figures import scales_ms_ssim, uses_log_axis
 from harness.report.style import legend_order, style_of
 from harness.report.tables import Cell, Table
 
+LONG = 48
+"""Words of more characters than this may break over lines."""
+
 CHART = """<h2 id="curves">Rate-distortion curves</h2>
 <section id="chart">
 <div class="controls"><label>Show <select></select></label>
@@ -121,6 +124,8 @@ def _table(table: Table) -> str:
 
 def _cell(cell: Cell, notes: Sequence[str], *, is_text: bool) -> str:
     kinds = ["text" if is_text else "number", *{1: ["first"], 2: ["second"]}.get(cell.place, [])]
+    if len(cell.text) > LONG:
+        kinds.append("long")
     value = "" if cell.value is None else f' data-value="{cell.value!r}"'
     mark = f"<sup>{notes.index(cell.note) + 1}</sup>" if cell.note else ""
     hint = f' title="{escape(cell.note)}"' if cell.note else ""

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     import rich.table
 
 WIDE = 6
-"""Tables of more columns than this span both columns of a LaTeX page."""
+"""Tables of as many columns span both columns of a LaTeX page."""
+
+SMALL = 8
+"""Tables of as many columns are set in footnote size."""
+
+PARAGRAPH = 40
+"""Columns whose words are longer than this break their lines."""
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -86,12 +92,15 @@ def _exact(value: float) -> str:
 
 def latex(table: Table) -> str:
     r"""A ``table`` for ``\usepackage{booktabs}``: best in bold, second underlined."""
-    spec = "".join("l" if column.is_text else "r" for column in table.columns)
-    environment = "table*" if len(table.columns) > WIDE else "table"
+    spec = "".join(_latex_column(table, place) for place in range(len(table.columns)))
+    is_wide = len(table.columns) >= WIDE or "p{" in spec
+    environment = "table*" if is_wide else "table"
     lines = [
         "% needs \\usepackage{booktabs}",
         rf"\begin{{{environment}}}",
         r"\centering",
+        r"\footnotesize" if len(table.columns) >= SMALL else r"\small",
+        r"\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{escape_latex(table.title)}}}",
         rf"\label{{tab:{re.sub('[^A-Za-z0-9-]', '-', table.slug)}}}",
         rf"\begin{{tabular}}{{{spec}}}",
@@ -106,6 +115,13 @@ def latex(table: Table) -> str:
     if notes:
         lines += ["", r"\smallskip", r"{\footnotesize\raggedright " + "\n".join(notes) + r"\par}"]
     return "\n".join([*lines, rf"\end{{{environment}}}", ""])
+
+
+def _latex_column(table: Table, place: int) -> str:
+    if not table.columns[place].is_text:
+        return "r"
+    longest = max((len(row[place].text) for row in table.rows), default=0)
+    return r"p{0.45\linewidth}" if longest > PARAGRAPH else "l"
 
 
 def escape_latex(text: str) -> str:

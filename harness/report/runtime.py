@@ -18,12 +18,12 @@ GB = 1e9
 
 COLUMNS = (
     Column("codec", "Codec", is_text=True),
-    Column("encode_ms", "Encode (ms) ↓", "lower"),
-    Column("decode_ms", "Decode (ms) ↓", "lower"),
-    Column("encode_peak_gb", "Encode peak (GB) ↓", "lower"),
-    Column("decode_peak_gb", "Decode peak (GB) ↓", "lower"),
+    Column("encode_ms", "Enc. (ms) ↓", "lower"),
+    Column("decode_ms", "Dec. (ms) ↓", "lower"),
+    Column("encode_peak_gb", "Enc. mem. (GB) ↓", "lower"),
+    Column("decode_peak_gb", "Dec. mem. (GB) ↓", "lower"),
     Column("load_ms", "Load (ms)"),
-    Column("parameters", "Parameters (M)"),
+    Column("parameters", "Params (M)"),
     Column("gflops", "GFLOPs"),
     Column("cases", "Cases"),
 )

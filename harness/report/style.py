@@ -69,7 +69,7 @@ PAPER: Any = {
     "ytick.major.width": 0.6,
     "xtick.major.size": 2.5,
     "ytick.major.size": 2.5,
-    "lines.linewidth": 1.2,
+    "lines.linewidth": 1.1,
     "lines.markersize": 4,
     "legend.frameon": False,
     "savefig.dpi": 300,
