@@ -1,8 +1,8 @@
 """Reads the codecs' manifests: which codecs there are, and whether each can run here.
 
 Codecs are found, in this order, in the ``adapters/`` folder that comes with the harness, in the
-folders that ``HARNESS_ADAPTERS`` names, and behind entry points of the group ``harness.codecs``
-(each the path of an adapter folder, or a function that returns it). No adapter is imported: a
+folders that ``HARNESS_ADAPTERS`` names, and behind entry points of the group ``harness.codecs``,
+each of which names an installed package whose folder is an adapter. No adapter is imported: a
 manifest is data.
 """
 
@@ -15,7 +15,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
@@ -207,26 +207,45 @@ def find_weights(adapter: Path, file: str) -> Path:
     return next((p for p in places if p.is_file()), places[-1])
 
 
-def adapter_folders() -> Iterator[Path]:
-    """Every folder that holds a ``codec.toml``, in the order of precedence."""
+def adapter_folders() -> Iterator[tuple[str, Path | ManifestError]]:
+    """Every folder that holds a ``codec.toml``, with a name for it, in the order of precedence.
+
+    In the place of a folder that was named and is not there stands the error to tell.
+    """
     roots = [data_folder("adapters")]
     extra = os.environ.get("HARNESS_ADAPTERS", "")
     roots += [Path(p).expanduser() for p in extra.split(os.pathsep) if p]
     for root in roots:
-        if (root / "codec.toml").is_file():
-            yield root
-        elif root.is_dir():
-            yield from sorted(m.parent for m in root.glob("*/codec.toml"))
+        if not root.is_dir():
+            yield root.name, ManifestError(f"HARNESS_ADAPTERS names {root}, which is no folder")
+        elif (root / "codec.toml").is_file():
+            yield root.name, root
+        else:
+            yield from sorted((m.parent.name, m.parent) for m in root.glob("*/codec.toml"))
     for point in entry_points(group="harness.codecs"):
-        target = point.load()
-        yield Path(target() if callable(target) else target)
+        yield point.name, _package_folder(point)
+
+
+def _package_folder(point: EntryPoint) -> Path | ManifestError:
+    """The folder of the package that an entry point names, which is not imported for it."""
+    top, *rest = point.value.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or not spec.submodule_search_locations:
+        return ManifestError(
+            f"entry point '{point.name}' of harness.codecs names {point.value}, "
+            "which is no installed package"
+        )
+    return Path(spec.submodule_search_locations[0]).joinpath(*rest)
 
 
 def load_catalog() -> Catalog:
     """Read every manifest. One that does not read goes to :attr:`Catalog.broken`."""
     catalog = Catalog()
-    for folder in adapter_folders():
-        key = folder.name.replace("_", "-")
+    for name, folder in adapter_folders():
+        key = name.replace("_", "-")
+        if isinstance(folder, ManifestError):
+            catalog.broken[key] = folder
+            continue
         try:
             specs = read_codec(folder / "codec.toml")
         except ManifestError as error:

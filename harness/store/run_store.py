@@ -36,7 +36,6 @@ from harness.store.shards import (
     latest,
     list_shards,
     read_shard,
-    unwritable,
     write_bytes,
     write_shard,
 )
@@ -194,7 +193,7 @@ def check_version(folder: Path) -> None:
     path = folder / "store.json"
     try:
         version = int(json.loads(path.read_text())["schema"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HarnessError(
@@ -211,7 +210,4 @@ def check_version(folder: Path) -> None:
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all."""
-    try:
-        write_bytes(path, json.dumps(data, indent=2, default=str).encode())
-    except OSError as error:
-        raise unwritable(path, error) from error
+    write_bytes(path, json.dumps(data, indent=2, default=str).encode())
