@@ -118,9 +118,19 @@ def test_a_codec_with_one_fault_fails_the_tests_of_that_fault_alone(
     assert any(remark in f.remark for f in failed)
 
 
-def test_a_refused_image_is_no_failure_but_a_refused_photograph_ends_the_tests(tmp_path):
+def test_an_image_may_be_refused(tmp_path):
+    found = findings("refuses-portraits", tmp_path)
+    refused = [f for f in found.values() if f.outcome != "pass"]
+    assert [(f.name, f.outcome) for f in refused] == [
+        ("size 97 x 1", "refused"),
+        ("size 131 x 67", "refused"),
+    ]
+    assert refused[0].remark == "this codec takes no such image"
+
+
+def test_a_photograph_may_not_be_refused(tmp_path):
     found = findings("refuses", tmp_path)
-    assert [f.outcome for f in found.values()] == ["pass", "refused"]
+    assert [f.outcome for f in found.values()] == ["pass", "fail"]
 
 
 def test_a_network_is_tested_with_random_weights_except_for_its_looks(tmp_path):
