@@ -110,9 +110,12 @@ def _table(table: Table) -> str:
         for row in table.rows
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
-    body = (
+    grid = (
         f'<div class="scroll"><table><thead><tr>{heads}</tr></thead>\n'
         f"<tbody>{rows}</tbody></table></div>"
+    )
+    body = (
+        (grid if table.rows else "")
         + (f'<ol class="notes">{notes}</ol>' if notes else "")
         + "".join(f'<p class="remarks">{escape(remark)}</p>' for remark in table.remarks)
     )

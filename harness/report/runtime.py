@@ -70,7 +70,7 @@ def _table(scene: Scene, records: pd.DataFrame, suffix: str, device_gb: float | 
     groups.sort(key=lambda rows: legend_order(str(rows["codec"].iloc[0])))
     sizes = set(zip(records["height"], records["width"], strict=True))
     size = " ({}x{})".format(*sizes.pop()) if len(sizes) == 1 else ""
-    threads = "" if pd.isna(first["threads"]) else f", {int(first['threads'])} threads"
+    threads = "" if pd.isna(first["threads"]) else f", {_several(int(first['threads']), 'thread')}"
     machine = f", machine {first['machine']}" if str(first["machine"]) else ""
     title = f"Runtime on {scene.title}{size}, {first['device']}{threads}{machine}"
     remarks = [
@@ -104,6 +104,10 @@ def _row(records: pd.DataFrame, *, on_gpu: bool, device_gb: float | None) -> lis
         number(_scaled(_median(ok, "flops"), 1e9), 1),
         Cell(str(len(ok)), float(len(ok))),
     ]
+
+
+def _several(number_of: int, what: str) -> str:
+    return f"{number_of} {what}{'' if number_of == 1 else 's'}"
 
 
 def _median(records: pd.DataFrame, column: str) -> float | None:

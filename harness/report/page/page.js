@@ -90,11 +90,12 @@ function marker(line, radius, parent) {
 }
 
 const scales = {
-  linear: { to: (v) => v, ticks: linearTicks },
-  log: { to: Math.log10, ticks: logTicks },
+  linear: { to: (v) => v, from: (t) => t, ticks: linearTicks },
+  log: { to: Math.log10, from: (t) => 10 ** t, ticks: logTicks },
   // MS-SSIM is spaced as its decibels where it nears 1, as in the figures.
   decibel: {
     to: (v) => -Math.log10(Math.max(1 - v, 1e-6)),
+    from: (t) => 1 - 10 ** -t,
     ticks: (low, high) => [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999]
       .filter((v) => v >= low && v <= high),
   },
@@ -117,16 +118,12 @@ function logTicks(low, high) {
   return ticks.filter((v) => v >= low && v <= high);
 }
 
-function axis(values, scale, from, to) {
-  let low = Math.min(...values), high = Math.max(...values);
-  if (scale === scales.log) { low /= 1.15; high *= 1.15; } else if (scale === scales.linear) {
-    const margin = (high - low || 1) * 0.05;
-    low = low >= 0 ? Math.max(0, low - margin) : low - margin;
-    high += margin;
-  }
-  const a = scale.to(low), b = scale.to(high);
-  const place = (v) => from + ((scale.to(v) - a) / (b - a || 1)) * (to - from);
-  return { place, ticks: scale.ticks(low, high) };
+function axis(values, scale, start, end) {
+  const ends = [Math.min(...values), Math.max(...values)].map(scale.to);
+  const margin = (ends[1] - ends[0] || 1) * 0.05;
+  const low = ends[0] - margin, high = ends[1] + margin;
+  const place = (v) => start + ((scale.to(v) - low) / (high - low)) * (end - start);
+  return { place, ticks: scale.ticks(scale.from(low), scale.from(high)) };
 }
 
 function draw(panel, hidden, isLog, plot) {
