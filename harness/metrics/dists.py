@@ -19,6 +19,7 @@ class Dists:
     """Similarity of the features' means and of their structure, weighted by channel."""
 
     name = "dists"
+    smallest_side = 1
 
     def __init__(self, device: torch.device) -> None:
         path = package_file("DISTS_pytorch", "weights.pt")
@@ -103,7 +104,7 @@ class DistsComparison:
         self._add(image.stage + 1, reference.values, image.values)
 
     def score(self) -> Score:
-        """DISTS, of an image of any size."""
+        """DISTS."""
         distance = 1.0
         for alpha, beta, moments in zip(self._alpha, self._beta, self._moments, strict=True):
             means, structure = moments.similarity()

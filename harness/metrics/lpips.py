@@ -11,7 +11,6 @@ from harness.metrics.card import Card
 from harness.metrics.vgg import STAGES, VGG16, Features, pixels
 from harness.weights import digest
 
-SMALLEST_SIDE = 16
 _EPSILON = 1e-10
 
 
@@ -19,6 +18,7 @@ class Lpips:
     """The distance between normalised features, weighted by channel, mean over each map."""
 
     name = "lpips"
+    smallest_side = 16  # four halvings leave one pixel
 
     def __init__(self, device: torch.device) -> None:
         path = package_file("lpips", "weights/v0.1/vgg.pth")
@@ -40,17 +40,16 @@ class Lpips:
         return functional.max_pool2d(strip if first else strip[:, :, 1:], 2)
 
     def compare(self, reference: Tensor, image: Tensor) -> LpipsComparison:
-        """Begin the comparison of two images, 1 x 3 x H x W."""
-        del reference
-        return LpipsComparison(self._weights, min(image.shape[2:]))
+        """Begin the comparison of two images, 1 x 3 x H x W in [0, 1]."""
+        del reference, image
+        return LpipsComparison(self._weights)
 
 
 class LpipsComparison:
     """LPIPS of one image, summed up strip by strip."""
 
-    def __init__(self, weights: list[Tensor], smallest_side: int) -> None:
+    def __init__(self, weights: list[Tensor]) -> None:
         self._weights = weights
-        self._smallest_side = smallest_side
         self._sums = [torch.zeros_like(w) for w in weights]
         self._pixels = [0] * len(STAGES)
 
@@ -65,9 +64,7 @@ class LpipsComparison:
             self._pixels[stage] += len(ours)
 
     def score(self) -> Score:
-        """LPIPS; blank for an image too small for VGG's last stage."""
-        if self._smallest_side < SMALLEST_SIDE:
-            return Score(None, f"undefined under {SMALLEST_SIDE} pixels")
+        """LPIPS."""
         layers = zip(self._weights, self._sums, self._pixels, strict=True)
         return Score.of(sum((w @ s).item() / p for w, s, p in layers))
 

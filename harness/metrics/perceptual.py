@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from harness.codec import Image
 from harness.metrics.base import Measure, Score, to_tensor
-from harness.metrics.dists import Dists
-from harness.metrics.lpips import Lpips
-from harness.metrics.vgg import CHANNELS, VGG16, Features, Vgg16
-from harness.weights import load_network
-
-_KEPT_BYTES = 4 << 30
-"""How much of a reference's features is kept between comparisons."""
+from harness.metrics.vgg import CHANNELS, Features, Head, Vgg16
 
 
 @dataclass(frozen=True)
@@ -26,54 +19,70 @@ class PreparedFeatures:
 
     Attributes:
         image: 1 x 3 x H x W in [0, 1].
+        heads: The metrics that are defined for an image of this size.
         kept: Features in the order of the walk: all, all but the first stage's, or none.
     """
 
     image: Tensor
+    heads: Sequence[Head]
     kept: Sequence[Features]
 
 
 class Perceptual(Measure):
     """LPIPS, DISTS, or both.
 
-    Raises:
-        WeightsUnavailable: VGG16's weights cannot be had.
+    Args:
+        heads: The metrics.
+        vgg: The network that they look at.
+        kept_bytes: How much of a reference's features is kept between comparisons.
     """
 
-    def __init__(self, heads: Sequence[Lpips | Dists], device: torch.device) -> None:
+    def __init__(self, heads: Sequence[Head], vgg: Vgg16, kept_bytes: int = 4 << 30) -> None:
         self._heads = heads
-        self._vgg = Vgg16(load_network(VGG16), device)
-        self.cards = {head.name: head.card for head in self._heads}
+        self._vgg = vgg
+        self._kept_bytes = kept_bytes
+        self.cards = {head.name: head.card for head in heads}
 
     def prepare(self, reference: Image) -> PreparedFeatures:
         """The reference's features, as far as they fit."""
         image = to_tensor(reference, self._vgg.device, full_scale=1.0)
-        first, later = self._feature_bytes(*reference.shape[:2])
-        if later > _KEPT_BYTES:
-            return PreparedFeatures(image, [])
-        everything = first + later <= _KEPT_BYTES
-        walk = self._vgg.walk(image, self._heads)
+        heads = [head for head in self._heads if min(reference.shape[:2]) >= head.smallest_side]
+        height, width = image.shape[2:]
+        first, later = _feature_bytes(height, width, len(heads))
+        if not heads or later > self._kept_bytes:
+            return PreparedFeatures(image, heads, [])
+        everything = first + later <= self._kept_bytes
+        walk = self._vgg.walk(image, heads)
         kept = [features for features in walk if everything or features.stage > 0]
-        return PreparedFeatures(image, kept)
+        return PreparedFeatures(image, heads, kept)
 
     def score(self, prepared: PreparedFeatures, image: Image) -> dict[str, Score]:
-        """LPIPS and DISTS of ``image``."""
+        """The metrics of ``image``; blank where it is too small for one."""
+        scores = {
+            head.name: Score(None, f"undefined under {head.smallest_side} pixels")
+            for head in self._heads
+        }
+        if not prepared.heads:
+            return scores
         tensor = to_tensor(image, self._vgg.device, full_scale=1.0)
-        comparisons = {h.name: h.compare(prepared.image, tensor) for h in self._heads}
-        pairs = zip(self._features(prepared), self._vgg.walk(tensor, self._heads), strict=True)
-        for reference, features in pairs:
+        comparisons = {h.name: h.compare(prepared.image, tensor) for h in prepared.heads}
+        walk = self._vgg.walk(tensor, prepared.heads)
+        for reference, features in zip(self._features(prepared), walk, strict=True):
             for name in features.heads:
                 comparisons[name].add(reference, features)
-        return {name: comparison.score() for name, comparison in comparisons.items()}
+        return scores | {name: comparison.score() for name, comparison in comparisons.items()}
 
-    def _features(self, prepared: PreparedFeatures) -> Iterator[Features]:
+    def _features(self, prepared: PreparedFeatures) -> Iterable[Features]:
+        """All features of the reference, in the order of the walk."""
         if not prepared.kept:
-            return self._vgg.walk(prepared.image, self._heads)
+            return self._vgg.walk(prepared.image, prepared.heads)
         if prepared.kept[0].stage == 0:
-            return iter(prepared.kept)
-        return itertools.chain(self._vgg.first_stage(prepared.image, self._heads), prepared.kept)
+            return prepared.kept
+        first = self._vgg.first_stage(prepared.image, prepared.heads)
+        return itertools.chain(first, prepared.kept)
 
-    def _feature_bytes(self, height: int, width: int) -> tuple[int, int]:
-        """What the first stage's features take, and what all the others take."""
-        sizes = [4 * c * (height >> k) * (width >> k) for k, c in enumerate(CHANNELS)]
-        return sizes[0], sum(sizes[1:]) * len(self._heads)
+
+def _feature_bytes(height: int, width: int, heads: int) -> tuple[int, int]:
+    """What the first stage's features take, and what all the others take."""
+    sizes = [4 * c * (height >> k) * (width >> k) for k, c in enumerate(CHANNELS)]
+    return sizes[0], sum(sizes[1:]) * heads

@@ -20,8 +20,8 @@ from harness.metrics.lpips import Lpips
 from harness.metrics.ms_ssim import MsSsim
 from harness.metrics.perceptual import Perceptual
 from harness.metrics.psnr import Psnr
-from harness.metrics.vgg import VGG16
-from harness.weights import Network, PublishedFile, not_here
+from harness.metrics.vgg import VGG16, Vgg16
+from harness.weights import Network, PublishedFile, load_network, not_here
 
 __all__ = ["Reference", "Score", "Scorer"]
 
@@ -136,10 +136,14 @@ class Scorer:
             self._attempt(["dists"], lambda: Dists(device)),
         ]
         found = [head for head in heads if head]
+
+        def make_perceptual() -> Perceptual:
+            return Perceptual(found, Vgg16(load_network(VGG16), device))
+
         measures: list[Measure | None] = [
             self._attempt(["psnr"], Psnr),
             self._attempt(["ms_ssim"], lambda: MsSsim(device)),
-            self._attempt([head.name for head in found], lambda: Perceptual(found, device)),
+            self._attempt([head.name for head in found], make_perceptual),
             self._attempt(["clip_iqa"], lambda: ClipIqa(device)),
         ]
         return filter(None, measures)

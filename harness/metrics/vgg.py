@@ -18,7 +18,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from harness.weights import Network, PackagedFile, PublishedFile, Tensors, read_arrays
+from harness.metrics.base import Score
+from harness.metrics.card import Card
+from harness.unpickle import read_arrays
+from harness.weights import Network, PackagedFile, PublishedFile, Tensors
 
 STAGES = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
 """The convolutions of each stage, by their number in torchvision's ``vgg16().features``."""
@@ -27,8 +30,6 @@ CHANNELS = (64, 128, 256, 512, 512)
 
 # torchvision's ImageNet statistics; LPIPS's shift and scale are the same for inputs in [-1, 1].
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-_STRIP_BYTES = 128 << 20
 
 
 def read_torchvision(path: Path) -> Tensors:
@@ -67,10 +68,38 @@ VGG16 = Network(
 """VGG16 as torchvision's ``IMAGENET1K_V1`` has it, without the classifier."""
 
 
+class Features(NamedTuple):
+    """A strip of one stage's features, 1 x C x h x W, and the metrics it is for."""
+
+    stage: int
+    heads: tuple[str, ...]
+    values: Tensor
+
+
+class Comparison(Protocol):
+    """A metric of two images, summed up strip by strip."""
+
+    def add(self, reference: Features, image: Features) -> None:
+        """Count in the same strip of the features of both."""
+        ...
+
+    def score(self) -> Score:
+        """The metric, once every strip is counted in."""
+        ...
+
+
 class Head(Protocol):
-    """A metric on VGG's features, as far as the walk is concerned."""
+    """A metric on VGG's features.
+
+    Attributes:
+        name: The metric's name.
+        smallest_side: The smallest height and width, in pixels, for which it is defined.
+        card: The metric's identity card.
+    """
 
     name: str
+    smallest_side: int
+    card: Card
 
     def pool(self, strip: Tensor, *, first: bool, last: bool) -> Tensor:
         """Halve a strip of a feature map, 1 x C x h x W.
@@ -82,20 +111,23 @@ class Head(Protocol):
         """
         ...
 
-
-class Features(NamedTuple):
-    """A strip of one stage's features, 1 x C x h x W, and the metrics it is for."""
-
-    stage: int
-    heads: tuple[str, ...]
-    values: Tensor
+    def compare(self, reference: Tensor, image: Tensor) -> Comparison:
+        """Begin the comparison of two images, 1 x 3 x H x W in [0, 1]."""
+        ...
 
 
 class Vgg16:
-    """The convolutions of VGG16 on a device, in channels-last layout."""
+    """The convolutions of VGG16 on a device, in channels-last layout.
 
-    def __init__(self, tensors: Tensors, device: torch.device) -> None:
+    Args:
+        tensors: The tensors of :data:`VGG16`.
+        device: Where to compute.
+        strip_bytes: About how much one layer's strip of a map may take.
+    """
+
+    def __init__(self, tensors: Tensors, device: torch.device, strip_bytes: int = 24 << 20) -> None:
         self.device = device
+        self._strip_bytes = strip_bytes
         self._mean, self._std = (torch.tensor(v, device=device).view(3, 1, 1) for v in (MEAN, STD))
 
         def tensor(name: str) -> Tensor:
@@ -139,15 +171,17 @@ class Vgg16:
                     parts.append(head.pool(strip, first=first, last=last))
             yield Features(stage, names, strip if first else strip[:, :, 1:])
         if stage < len(STAGES) - 1:
-            pooled += [torch.cat(parts, dim=2) for parts in halves]
+            while halves:
+                pooled.append(torch.cat(halves.pop(0), dim=2))
 
     def _strips(self, stage: int, inputs: Tensor) -> Iterator[tuple[Tensor, bool, bool]]:
         """Strips of a stage's output, each but the first with the row above it."""
         layers = self._stages[stage]
         height, width = inputs.shape[2:]
-        rows = max(32, _STRIP_BYTES // (4 * CHANNELS[stage] * width)) // 2 * 2
-        for top in range(0, height, rows):
-            bottom = min(top + rows, height)
+        rows = max(64, self._strip_bytes // (4 * CHANNELS[stage] * width)) // 2 * 2
+        # A single row left over goes with the strip above: pooling needs two.
+        for top in range(0, max(height - 1, 1), rows):
+            bottom = top + rows if top + rows < height - 1 else height
             above = max(top - 1, 0)
             start, stop = max(above - len(layers), 0), min(bottom + len(layers), height)
             strip = inputs[:, :, start:stop]
