@@ -27,7 +27,7 @@ def main() -> int:
     else:
         from skimage import data
 
-        photograph = Image.fromarray(data.astronaut())
+        photograph = Image.fromarray(np.asarray(data.astronaut()))
     original = ImageOps.fit(photograph, SIZE)
     file = io.BytesIO()
     original.save(file, "JPEG", quality=50)
