@@ -13,7 +13,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from harness.analysis.panels import Line, Panel
 from harness.report.style import PAPER, legend_order, style_of
@@ -23,8 +23,11 @@ PAGE_WIDTH = 7.16
 """Inches; the widths of one and of two columns of an IEEE paper."""
 
 PANEL_HEIGHT = 2.35
+GRID_PANEL_HEIGHT = 2.16
 LEGEND_LINE = 0.155
-PANELS_ACROSS = 3
+LEGEND_KEY = 0.45
+LEGEND_LETTER = 0.055
+"""Inches: a panel alone and among others, a legend's line, key and average letter."""
 
 CROWDED = 80.0
 """From this span of bitrates on, labels at 1, 2 and 5 would touch; then at 1 and 3."""
@@ -83,42 +86,48 @@ def _save(figure: Figure, stem: Path) -> list[Path]:
 @mpl.rc_context(PAPER)
 def draw_panel(panel: Panel) -> Figure:
     """One panel, one column wide, the legend below it."""
-    across = 3 if len(panel.lines) > 2 else max(len(panel.lines), 1)  # noqa: PLR2004
-    lines = math.ceil(len(panel.lines) / across)
-    height = PANEL_HEIGHT + 0.1 + lines * LEGEND_LINE
+    handles = _legend([panel])
+    down, across = _legend_grid(handles, COLUMN_WIDTH)
+    height = PANEL_HEIGHT + down * LEGEND_LINE + 0.1
     figure = Figure(figsize=(COLUMN_WIDTH, height), layout="constrained")
-    axes = figure.subplots()
-    _draw(axes, panel)
-    figure.legend(handles=_legend([panel]), loc="outside lower center", ncols=across, **_COMPACT)
+    _draw(figure.subplots(), panel)
+    figure.legend(handles=handles, loc="outside lower center", ncols=across, **_COMPACT)
     return figure
 
 
 @mpl.rc_context(PAPER)
 def draw_scene(panels: Sequence[Panel]) -> Figure:
-    """All metrics of a scene, two columns wide; one legend, in the empty place if there is one."""
-    across = min(len(panels), PANELS_ACROSS)
+    """All metrics of a scene, two columns wide; one legend, in an empty place where it fits."""
+    across = 2 if len(panels) == 4 else min(len(panels), 3)  # noqa: PLR2004 - two rows of two
     down = math.ceil(len(panels) / across)
     handles = _legend(panels)
-    empty = across * down - len(panels)
-    legend_lines = 0 if empty else math.ceil(len(handles) / 6)
-    height = down * PANEL_HEIGHT * 0.92 + legend_lines * LEGEND_LINE + 0.1
+    lines, columns = _legend_grid(handles, PAGE_WIDTH / across)
+    inside = across * down > len(panels) and lines * LEGEND_LINE < GRID_PANEL_HEIGHT
+    if not inside:
+        lines, columns = _legend_grid(handles, PAGE_WIDTH)
+    height = down * GRID_PANEL_HEIGHT + (0 if inside else lines * LEGEND_LINE) + 0.1
     figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
-    grid = figure.subplots(down, across, squeeze=False).flatten()
+    places = figure.subplots(down, across, squeeze=False).flatten()
     one_title = len({panel.images for panel in panels}) == 1
     if one_title:
         figure.suptitle(_title(panels[0]), fontsize=PAPER["axes.titlesize"])
-    for axes, panel in zip(grid, panels, strict=False):
+    for axes, panel in zip(places, panels, strict=False):
         _draw(axes, panel, titled=not one_title)
-    for axes in grid[len(panels) :]:
+    for axes in places[len(panels) :]:
         axes.set_axis_off()
-    if empty:
-        ncols = 2 if len(handles) > 9 else 1  # noqa: PLR2004 - what one place holds
-        grid[len(panels)].legend(handles=handles, loc="center", ncols=ncols, **_COMPACT)
+    if inside:
+        places[len(panels)].legend(handles=handles, loc="center", ncols=columns, **_COMPACT)
     else:
-        figure.legend(
-            handles=handles, loc="outside lower center", ncols=min(6, len(handles)), **_COMPACT
-        )
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns, **_COMPACT)
     return figure
+
+
+def _legend_grid(handles: Sequence[Line2D], width: float) -> tuple[int, int]:
+    """Lines and columns of a legend of at most ``width`` inches, its columns filled evenly."""
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    most = max(1, int(width / (LEGEND_KEY + longest * LEGEND_LETTER)))
+    lines = math.ceil(len(handles) / most)
+    return lines, math.ceil(len(handles) / lines)
 
 
 _COMPACT: dict[str, Any] = {
@@ -139,6 +148,8 @@ def _draw(axes: Axes, panel: Panel, *, titled: bool = True) -> None:
     _scale_rate(axes, panel)
     if scales_ms_ssim(panel):
         _scale_ms_ssim(axes, panel)
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.set_axisbelow(True)
     sns.despine(ax=axes)
 
@@ -181,8 +192,6 @@ def _scale_rate(axes: Axes, panel: Panel) -> None:
         axes.xaxis.set_major_locator(LogLocator(subs=subs))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    else:
-        axes.set_xlim(left=0)
 
 
 def scales_ms_ssim(panel: Panel) -> bool:

@@ -121,11 +121,21 @@ def test_the_legend_never_covers_the_curves(count):
     assert figure.axes[0].bbox.height > 0.4 * figure.bbox.height or count > 18
 
 
-@pytest.mark.parametrize("metrics", [2, 3])
+def test_long_names_take_fewer_columns_and_stay_inside():
+    frame = many_codecs(9)
+    frame["title"] = "A codec with a name, " + frame["codec"]
+    figure = draw_panel(rd_panels(frame)[0])
+    FigureCanvasAgg(figure).draw()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert not box.overlaps(figure.axes[0].get_tightbbox())
+
+
+@pytest.mark.parametrize("metrics", [2, 4, 5])
 def test_nor_does_that_of_a_whole_scene(metrics):
     frame = many_codecs(18)
-    frame["lpips"] = 1 - frame["psnr"] / 50
-    frame["clip_iqa"] = frame["psnr"] / 50 if metrics == 3 else np.nan
+    for name in ("lpips", "ms_ssim", "dists", "clip_iqa")[: metrics - 1]:
+        frame[name] = frame["psnr"] / 50
     figure = draw_scene(rd_panels(frame))
     FigureCanvasAgg(figure).draw()
     legends = [*figure.legends, *(a.get_legend() for a in figure.axes if a.get_legend())]
