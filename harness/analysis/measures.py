@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.errors import HarnessError, UnknownName
+from harness.metrics.card import METRICS
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,10 @@ class Measure:
 
     name: str
     title: str
-    higher_is_better: bool = True
-    decimals: int = 4
-    unit: str = ""
-    needs_reference: bool = True
+    higher_is_better: bool
+    decimals: int
+    unit: str
+    needs_reference: bool
 
     @property
     def arrow(self) -> str:
@@ -48,15 +49,17 @@ class Measure:
 
 
 MEASURES = {
-    measure.name: measure
-    for measure in (
-        Measure("psnr", "PSNR", decimals=2, unit="dB"),
-        Measure("ms_ssim", "MS-SSIM"),
-        Measure("lpips", "LPIPS", higher_is_better=False),
-        Measure("dists", "DISTS", higher_is_better=False),
-        Measure("clip_iqa", "CLIP-IQA", needs_reference=False),
+    metric.name: Measure(
+        metric.name,
+        metric.label,
+        higher_is_better=metric.direction == "higher",
+        decimals=2 if metric.unit == "dB" else 4,
+        unit=metric.unit,
+        needs_reference=metric.needs_reference,
     )
+    for metric in METRICS.values()
 }
+"""Every metric that the harness knows, in the order in which tables show them."""
 
 
 def measure_named(name: str) -> Measure:

@@ -19,7 +19,7 @@ from harness.errors import HarnessError, UnknownName
 def results(photographs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     frame = harness.run(
-        ["jpeg", "webp"], str(photographs), metrics=["psnr"], results=folder, threads=1, keep="none"
+        ["jpeg", "webp"], str(photographs), metrics=["psnr"], results=folder, threads=1, limit=1
     )
     assert (frame["status"] == "ok").all()
     return str(folder)
