@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.resolution import target_size
-from harness.sweep import Batch
+from harness.sweep import Batch, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,13 +24,14 @@ class Cost:
 class Estimator:
     """Costs per pixel of earlier records, by codec and rate point."""
 
-    def __init__(self, records: pd.DataFrame | None, device: str, threads: int) -> None:
-        """Take the records that were measured on this device with so many threads."""
+    def __init__(self, records: pd.DataFrame | None, settings: Settings) -> None:
+        """Take the records that were measured on this device, or the CPU, with as many threads."""
         self._by_rate: dict[tuple[str, str], tuple[float, float]] = {}
         self._by_codec: dict[str, tuple[float, float]] = {}
         if records is None:
             return
-        same = (records["device"] == device) & (records["threads"] == threads)
+        here = records["device"].isin([settings.device, "cpu"])
+        same = here & (records["threads"] == settings.threads)
         ok = records[same & (records["status"] == "ok")]
         pixels = ok["height"].astype("float64") * ok["width"]
         costs = ok[["codec", "rate"]].assign(

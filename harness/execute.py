@@ -28,7 +28,7 @@ from harness.images import write_png
 from harness.resident import ResidentCodec
 from harness.store.run_store import RunStore
 from harness.store.shards import write_bytes
-from harness.sweep import Batch, Case, Settings
+from harness.sweep import Batch, Case, Settings, device_of
 from harness.worker.client import Limits, Measured, WorkerFailure
 
 LOAD_SECONDS = 1800.0
@@ -247,7 +247,7 @@ class Passes:
             self.batch.codec,
             rate,
             weights=self.batch.weights,
-            device=settings.device,
+            device=device_of(self.batch.codec, settings),
             threads=settings.threads,
             limits=Limits(settings.timeout, LOAD_SECONDS, settings.memory_bytes),
             log=self.log,
@@ -300,7 +300,7 @@ def _identity(batch: Batch, case: Case, context: Context) -> Row:
         "image": case.image.name,
         "image_sha256": case.image.sha256,
         "resolution": str(batch.resolution),
-        "device": settings.device,
+        "device": device_of(codec, settings),
         "threads": settings.threads,
         "repeats": settings.repeats,
         "timing_scope": codec.timing_scope,

@@ -179,11 +179,18 @@ def weights_mode(codec: CodecSpec, settings: Settings) -> WeightsMode:
     return settings.weights if codec.network else "none"
 
 
+def device_of(codec: CodecSpec, settings: Settings) -> str:
+    """Where the codec runs: the device asked for, or the CPU if it knows no other."""
+    known = codec.constraints.devices
+    return "cpu" if known == ("cpu",) else settings.device
+
+
 def cannot_run(codec: CodecSpec, settings: Settings) -> str | None:
     """Why the codec cannot run under these settings, or ``None``."""
-    if settings.device.partition(":")[0] not in codec.constraints.devices:
+    kind = device_of(codec, settings).partition(":")[0]
+    if kind not in codec.constraints.devices:
         allowed = " or ".join(codec.constraints.devices)
-        return f"codec '{codec.name}' does not run on {settings.device}; use --device {allowed}"
+        return f"codec '{codec.name}' does not run on {kind}; use --device {allowed}"
     return codec.unavailable(settings.weights)
 
 
@@ -291,7 +298,7 @@ def _case_prefix(
         "resolution": str(resolution),
         "resampling": "" if resolution == NATIVE else POLICY.partition(":")[0],
         "upsample": settings.upsample,
-        "device": settings.device,
+        "device": device_of(codec, settings),
         "threads": settings.threads,
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).digest()

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[1]
 
 
 def case(name, **fields):
-    return {"case": name, "codec": "c", "rate": "r", "rate_index": 0, "dataset": "d",
-            "resolution": "native", "image": name, "status": "ok", "repeats": 1, **fields}  # fmt: skip
+    row = {"case": name, "codec": "c", "rate": "r", "rate_index": 0, "dataset": "d"}
+    return {**row, "resolution": "native", "image": name, "status": "ok", "repeats": 1, **fields}
 
 
 def score(name, value, metric="psnr", **fields):

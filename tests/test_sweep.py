@@ -49,9 +49,8 @@ def test_every_case_has_an_identity_of_its_own():
     [{"device": "cuda"}, {"threads": 2}, {"upsample": True}],
 )
 def test_settings_that_change_numbers_change_the_identity(change):
-    assert not set(ids(plan_of(["jpeg"]))) & set(
-        ids(plan_of(["jpeg"], settings=replace(SETTINGS, **change)))
-    )
+    changed = plan_of(["well-behaved"], settings=replace(SETTINGS, **change))
+    assert not set(ids(plan_of(["well-behaved"]))) & set(ids(changed))
 
 
 @pytest.mark.parametrize(
@@ -142,3 +141,9 @@ def test_a_checkpoint_is_part_of_the_name(tmp_path):
     path.write_bytes(b"weights")
     spec = load_catalog().get(f"tiny-network@{path}")
     assert label(spec) == "tiny-network@step9.pt"
+
+
+def test_a_codec_that_knows_the_cpu_alone_runs_there_in_a_run_on_cuda():
+    cuda = replace(SETTINGS, device="cuda")
+    assert ids(plan_of(["jpeg"], settings=cuda)) == ids(plan_of(["jpeg"]))
+    assert not plan_of(["jpeg"], settings=cuda).unavailable

@@ -47,7 +47,7 @@ def command(**options: Any) -> None:
             records = load_results(request.results)
         except HarnessError:
             records = None
-    estimator = Estimator(records, settings.device, settings.threads)
+    estimator = Estimator(records, settings)
     rows, total = _rows(prepared.plan, todo, estimator)
     columns = ["codec", "data set", "resolution", "cases", "done", "to do", "time", "disk"]
     print_table(columns, rows)

@@ -14,7 +14,6 @@ encode     height, width, warmup, repeats; image           sample..., done: figu
 decode     warmup, repeats; bitstream                      sample..., done: figures; image
 prefixes   rates; bitstream                                done: lengths
 profile    height, width                                   done: parameters, flops, flops_torch
-close                                                      the process ends
 =========  ==============================================  ==================================
 
 A ``sample`` follows each call, so that the harness's time limit applies to one call. An
@@ -85,8 +84,6 @@ class Session:
             try:
                 header, payload = wire.receive(self.sock)
             except wire.WireClosed:
-                return
-            if header["op"] == "close":
                 return
             try:
                 answer, result = getattr(self, f"_on_{header['op']}")(header, payload)

@@ -85,6 +85,7 @@ class Worker:
         self.log = log
         self.limits = limits
         self.faces: frozenset[str] = frozenset()
+        self._oom_kills = _oom_kills()
         self._sock = self._accept(server)
 
     def open(
@@ -142,11 +143,7 @@ class Worker:
 
     def stop(self) -> None:
         """End the process and all that it started."""
-        with contextlib.suppress(OSError):
-            wire.send(self._sock, {"op": "close"})
         self._sock.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout=2)
         self._kill()
 
     def __enter__(self) -> Self:
@@ -158,11 +155,7 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.stop()
-        else:
-            self._sock.close()
-            self._kill()
+        self.stop()
 
     def _accept(self, server: socket.socket) -> socket.socket:
         deadline = time.monotonic() + START_TIMEOUT
@@ -185,7 +178,6 @@ class Worker:
     ) -> tuple[wire.Header, bytearray]:
         limit = self.limits.call_seconds if limit is None else limit
         what = header["op"]
-        ooms = _oom_kills()
         try:
             wire.send(self._sock, header, payload)
             while True:
@@ -194,7 +186,7 @@ class Worker:
                 if answer["event"] != "sample":
                     break
         except wire.WireClosed:
-            raise self._died(f"in {what}", ooms) from None
+            raise self._died(f"in {what}") from None
         if answer["event"] == "error":
             raise WorkerFailure(answer["status"], answer["reason"], answer["message"], alive=True)
         return answer, result
@@ -221,7 +213,7 @@ class Worker:
                 )
                 raise WorkerFailure("out_of_memory", "host", message, alive=False)
 
-    def _died(self, when: str, ooms: int | None = None) -> WorkerFailure:
+    def _died(self, when: str) -> WorkerFailure:
         """Tell a crash by a signal, an exit and the kernel's out-of-memory killer apart."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=10)
@@ -229,7 +221,7 @@ class Worker:
         self._kill()
         if code is not None and code < 0:
             name = signal.Signals(-code).name
-            if -code == signal.SIGKILL and ooms is not None and _oom_kills() > ooms:
+            if -code == signal.SIGKILL and _oom_kills() > self._oom_kills:
                 message = f"the kernel ended the worker {when}: out of memory"
                 return WorkerFailure("out_of_memory", "host", message, alive=False)
             message = f"the worker was ended by {name} {when}"
