@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from harness.codec import Image
+from harness.errors import HarnessError
 from harness.metrics.base import PlainMeasure, Score, package_version, to_tensor
 from harness.metrics.card import Card
 from harness.weights import PublishedFile, load_file
@@ -29,12 +30,27 @@ class ClipIqa(PlainMeasure):
     name = "clip_iqa"
 
     def __init__(self, device: torch.device, weights: Path | None = None) -> None:
+        """Load the metric.
+
+        Args:
+            device: Where to compute.
+            weights: CLIP's file, when it is not :data:`CLIP_RN50`.
+
+        Raises:
+            WeightsUnavailable: CLIP's weights cannot be had.
+            HarnessError: pyiqa is not installed, or not whole.
+        """
         version = package_version("pyiqa")
         path = weights or load_file(CLIP_RN50)
-        import pyiqa
-
         self._device = device
-        self._model = pyiqa.create_metric("clipiqa", device=str(device), backbone=str(path))
+        try:
+            import pyiqa
+
+            self._model = pyiqa.create_metric("clipiqa", device=str(device), backbone=str(path))
+        except (ImportError, KeyError, RuntimeError) as error:
+            # pyiqa leaves out, without a word, the metrics whose own dependencies are missing.
+            problem = f"pyiqa {version} cannot make clipiqa: {error}"
+            raise HarnessError(problem, "pip install --force-reinstall pyiqa") from error
         definition = "clipiqa: CLIP RN50, five prompt pairs averaged"
         files = {"clip_rn50": CLIP_RN50.sha256}
         self.cards = {self.name: Card(self.name, "pyiqa", version, definition, "0..1", files)}
