@@ -108,7 +108,8 @@ def _sound_points(
     least = exclude.get(curve.codec, 0.0)
     used = order[bpp[order] >= least]
     if len(used) < len(order):
-        notes.append(f"{curve.codec}: {len(order) - len(used)} points under {least:g} bpp excluded")
+        excluded = ", ".join(curve.rates[k] for k in order[bpp[order] < least])
+        notes.append(f"{curve.codec} under {least:g} bpp excluded: {excluded}")
     if pareto and len(used):
         front = used[pareto_front(bpp[used], goodness[used])]
         if len(front) < len(used):

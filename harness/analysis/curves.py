@@ -58,7 +58,7 @@ class Curve:
         empty = np.all(np.isnan(self.bpp + self.quality), axis=0)
         notes = [
             f"{self.codec} {rate} left out: "
-            + (f"infinite (lossless) on {count} images" if count else "no values")
+            + (f"infinite, {count} of {len(self.images)} images lossless" if count else "no values")
             for rate, count, nothing in zip(self.rates, infinite, empty, strict=True)
             if count or nothing
         ]

@@ -98,12 +98,10 @@ def _drawable(rows: pd.DataFrame, measure: Measure, notes: list[str]) -> list[Cu
 
 def _of_one_card(curves: list[Curve], measure: Measure, notes: list[str]) -> list[Curve]:
     """The curves whose values were computed in the way that most were."""
-    ways = Counter(curve.cards for curve in curves)
-    if len(ways) < 2:  # noqa: PLR2004 - one way, or none
-        return curves
-    usual = ways.most_common(1)[0][0]
+    ways = Counter(curve.cards for curve in curves if len(curve.cards) <= 1)
+    usual = ways.most_common(1)[0][0] if ways else None
     notes.extend(
-        f"{curve.codec} left out: its {measure.title} was computed in another way (identity card "
+        f"{curve.codec} left out: its {measure.title} was computed in another way (identity cards "
         f"{', '.join(sorted(curve.cards))})"
         for curve in curves
         if curve.cards != usual
@@ -117,7 +115,7 @@ def _covered(curves: list[Curve], notes: list[str]) -> list[Curve]:
     for curve in curves:
         count = int(curve.complete.sum())
         if count == 0 or count < LEAST_COVERAGE * most:
-            notes.append(f"{curve.codec} left out: complete on {count} images only")
+            notes.append(f"{curve.codec} left out: {count} complete images, others have {most}")
         else:
             covered.append(curve)
     return covered

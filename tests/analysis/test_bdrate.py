@@ -230,7 +230,7 @@ def test_a_lossless_rate_point_is_left_out_and_told():
     found = cell(together(curve("anchor", RATES, PSNR), lossless))
     assert found.percent == pytest.approx(0)
     assert found.images == 3
-    assert "test r5 left out: infinite (lossless) on 1 images" in found.notes
+    assert "test r5 left out: infinite, 1 of 3 images lossless" in found.notes
 
 
 def test_excluded_rate_points_are_left_out_and_told():
@@ -239,7 +239,7 @@ def test_excluded_rate_points_are_left_out_and_told():
     found = cell(frame, exclude={"TEST": 0.1})
     assert found.points == (5, 5)
     assert found.percent == pytest.approx(0)
-    assert "test: 1 points under 0.1 bpp excluded" in found.notes
+    assert "test under 0.1 bpp excluded: r0" in found.notes
 
 
 def test_a_no_reference_metric_is_called_dubious():

@@ -58,7 +58,7 @@ def test_options_reach_the_figures(results):
     webp = next(cell for cell in json.loads(answer.output) if cell["codec"] == "webp")
     assert webp["percent"] is None
     assert webp["reason"] in {"fewer than 4 rate points", "overlap under 90%"}
-    assert "under 1 bpp excluded" in webp["notes"][0]
+    assert "webp under 1 bpp excluded" in webp["notes"][0]
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,7 @@ def test_a_codec_with_few_images_does_not_take_them_from_the_others():
     (panel,) = rd_panels(together(curve("jpeg", RATES, PSNR, images=images), few))
     assert [line.codec for line in panel.lines] == ["jpeg"]
     assert panel.images == 8
-    assert "webp left out: complete on 3 images only" in panel.notes
+    assert "webp left out: 3 complete images, others have 8" in panel.notes
 
 
 def test_lines_computed_in_another_way_are_left_out_of_the_panel_and_told():
@@ -214,3 +214,8 @@ def test_lines_computed_in_another_way_are_left_out_of_the_panel_and_told():
     (panel,) = rd_panels(frame)
     assert [line.codec for line in panel.lines] == ["jpeg", "webp"]
     assert "avif left out" in panel.notes[0]
+
+
+def test_a_line_computed_in_two_ways_is_no_line():
+    mixed = changed(curve("jpeg", RATES, PSNR), {"image": "two"}, psnr_card="psnr-2")
+    assert rd_panels(mixed) == []
