@@ -38,7 +38,7 @@ STYLES = {
     "oscar": Style("#882255", "^"),
     "dcvc-rt": Style("#332288", "v"),
     "lic-hpcm": Style("#44AA99", "<"),
-    "vqgan": Style("#999933", "p"),
+    "vqgan": Style("#999933", ">"),
     "vtm": Style("#000000", "D", classical=True),
     "heic": Style("#661100", "X", classical=True),
     "avif": Style("#117733", "^", classical=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 
@@ -10,6 +11,8 @@ import pandas as pd
 import pytest
 from made_results import changed, curve, real_results, together
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from skimage.color import rgb2lab
 
 from harness.analysis.panels import rd_panels
 from harness.errors import HarnessError, UnknownName
@@ -162,6 +165,39 @@ def test_a_codec_looks_the_same_whatever_stands_beside_it():
 def test_no_two_known_codecs_look_alike():
     assert len(set(STYLES.values())) == len(STYLES)
     assert len({(style.color, style.marker) for style in STYLES.values()}) == len(STYLES)
+
+
+# Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as a dichromat sees it.
+DICHROMATS = {
+    "protanope": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranope": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+}
+
+
+@pytest.mark.parametrize("reader", DICHROMATS)
+def test_codecs_whose_colours_a_colour_blind_reader_confuses_differ_in_shape(reader):
+    def seen(color):
+        encoded = np.array(to_rgb(color))
+        linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+        light = np.clip(np.array(DICHROMATS[reader]) @ linear, 0, 1)
+        again = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+        return rgb2lab(again[None, None])[0, 0]
+
+    def shape(style):
+        round_or_not = "round" if style.marker in "oph" else style.marker
+        return round_or_not, style.classical
+
+    for one, other in itertools.combinations(STYLES.values(), 2):
+        near = np.linalg.norm(seen(one.color) - seen(other.color)) < 15
+        assert not near or shape(one) != shape(other)
 
 
 def test_variants_have_the_colour_of_their_codec_and_another_marker():
