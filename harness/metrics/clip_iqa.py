@@ -10,7 +10,7 @@ from harness.codec import Image
 from harness.errors import HarnessError
 from harness.metrics.base import PlainMeasure, Score, package_version, to_tensor
 from harness.metrics.card import Card
-from harness.weights import PublishedFile, load_file
+from harness.weights import PublishedFile, load_file, sha256_of
 
 CLIP_RN50 = PublishedFile(
     url=(
@@ -52,7 +52,7 @@ class ClipIqa(PlainMeasure):
             problem = f"pyiqa {version} cannot make clipiqa: {error}"
             raise HarnessError(problem, "pip install --force-reinstall pyiqa") from error
         definition = "clipiqa: CLIP RN50, five prompt pairs averaged"
-        files = {"clip_rn50": CLIP_RN50.sha256}
+        files = {"clip_rn50": sha256_of(path)}
         self.cards = {self.name: Card(self.name, "pyiqa", version, definition, "0..1", files)}
 
     def compare(self, reference: Image, image: Image) -> Score:
