@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> Any:
     Exit codes: 0 done; 1 something that was asked for failed; 2 a bad request; 130 interrupted.
     """
     try:
-        return group(arguments)
+        return group(arguments, prog_name="harness")
     except Exception as error:
         if "--debug" in (sys.argv if arguments is None else arguments):
             raise
