@@ -85,8 +85,8 @@ def _fetch(url: str, part: Path) -> None:
     for left in reversed(range(ATTEMPTS)):
         try:
             return _fetch_rest(url, part)
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
-            if not left:
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            if not left or isinstance(error, requests.ConnectTimeout):
                 raise
     return None
 

@@ -70,7 +70,7 @@ def score_group(group: Sequence[Pending], scoring: Scoring) -> None:
                 "metric": metric,
                 "value": score.value,
                 "reason": score.reason,
-                "final": True,
+                "final": score.final,
                 "card": scoring.scorer.cards[metric].id,
                 "score_ms": elapsed,
             }

@@ -25,10 +25,12 @@ class Score:
     Attributes:
         value: The value; infinite only where that is right (PSNR of equal images).
         reason: Why ``value`` is ``None``.
+        final: Whether it will be so again; a blank that is not is tried again.
     """
 
     value: float | None
     reason: str | None = None
+    final: bool = True
 
     @classmethod
     def of(cls, value: float) -> Score:

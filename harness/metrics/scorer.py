@@ -126,7 +126,7 @@ class Scorer:
             except torch.OutOfMemoryError:
                 torch.cuda.empty_cache()
                 reason = f"out of memory on {self._device}"
-                scores |= dict.fromkeys(measure.cards, Score(None, reason))
+                scores |= dict.fromkeys(measure.cards, Score(None, reason, final=False))
         return {name: scores[name] for name in self.names}
 
     def _make_measures(self) -> Iterator[Measure]:
