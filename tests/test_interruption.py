@@ -19,16 +19,34 @@ COLUMNS = ["case", "codec", "rate", "image", "status", "bytes", "bpp", "bitstrea
 ADAPTERS = ROOT / "tests" / "fixtures" / "adapters"
 
 
-def start(photographs, results, codec="well-behaved,bit-planes"):
-    """Start ``harness run`` as a user does, in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "harness", "run", "--codec", codec, "--dataset", str(photographs),
-         "--results", str(results), "--metrics", "psnr", "--threads", "1", "--no-report"],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "HARNESS_ADAPTERS": str(ADAPTERS)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
+def command(photographs, results, codec="well-behaved,bit-planes"):
+    """What a user types."""
+    return [
+        *(sys.executable, "-m", "harness", "run", "--codec", codec),
+        *("--dataset", str(photographs), "--results", str(results)),
+        *("--metrics", "psnr", "--threads", "1", "--no-report"),
+    ]
+
+
+def popen(arguments):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HARNESS_ADAPTERS": str(ADAPTERS)}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(arguments, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+@pytest.fixture
+def start():
+    """Starts runs, and ends those that a test leaves behind."""
+    started = []
+
+    def begin(*arguments, **options):
+        started.append(popen(command(*arguments, **options)))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def numbers(results):
@@ -39,7 +57,7 @@ def numbers(results):
 @pytest.fixture(scope="module")
 def undisturbed(photographs, tmp_path_factory):
     results = tmp_path_factory.mktemp("undisturbed")
-    run = start(photographs, results)
+    run = popen(command(photographs, results))
     _, errors = run.communicate(timeout=200)
     assert run.returncode == 0, errors
     return results
@@ -53,7 +71,7 @@ def wait_for(condition, process):
 
 @pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_like_an_undisturbed_one(
-    photographs, tmp_path, undisturbed
+    start, photographs, tmp_path, undisturbed
 ):
     seed = random.SystemRandom().randrange(10**6)
     moments = random.Random(seed)
@@ -75,7 +93,9 @@ def test_a_run_killed_at_random_moments_ends_like_an_undisturbed_one(
 
 
 @pytest.mark.slow
-def test_killed_between_measuring_and_scoring_only_scores(photographs, tmp_path, undisturbed):
+def test_killed_between_measuring_and_scoring_only_scores(
+    start, photographs, tmp_path, undisturbed
+):
     run = start(photographs, tmp_path)
     batches = len(list_shards(undisturbed / "default" / "cases"))
     wait_for(lambda: len(list_shards(tmp_path / "default" / "cases")) == batches, run)
@@ -89,7 +109,7 @@ def test_killed_between_measuring_and_scoring_only_scores(photographs, tmp_path,
 
 
 @pytest.mark.slow
-def test_two_runs_into_one_folder_share_the_work(photographs, tmp_path, undisturbed):
+def test_two_runs_into_one_folder_share_the_work(start, photographs, tmp_path, undisturbed):
     runs = [start(photographs, tmp_path) for _ in range(2)]
     for run in runs:
         _, errors = run.communicate(timeout=250)
@@ -101,7 +121,7 @@ def test_two_runs_into_one_folder_share_the_work(photographs, tmp_path, undistur
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_cleanly_and_loses_nothing_finished(photographs, tmp_path, undisturbed):
+def test_ctrl_c_stops_cleanly_and_loses_nothing_finished(start, photographs, tmp_path, undisturbed):
     run = start(photographs, tmp_path)
     wait_for(lambda: list_shards(tmp_path / "default" / "cases"), run)
     run.send_signal(signal.SIGINT)
@@ -119,13 +139,12 @@ def test_ctrl_c_stops_cleanly_and_loses_nothing_finished(photographs, tmp_path, 
 
 
 @pytest.mark.slow
-def test_a_worker_dies_with_the_harness(photographs, tmp_path):
+def test_a_worker_dies_with_the_harness(start, photographs, tmp_path):
     run = start(photographs, tmp_path, codec="hangs")
     log = tmp_path / "default" / "logs" / "hangs"
-    wait_for(log.is_dir, run)
-    pids = [
-        int(pid) for pid in Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
-    ]
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+    wait_for(lambda: log.is_dir() and children.read_text().strip(), run)
+    pids = [int(pid) for pid in children.read_text().split()]
     assert pids
     run.kill()
     run.communicate()
