@@ -60,6 +60,7 @@ def score_group(group: Sequence[Pending], scoring: Scoring) -> None:
             image = scoring.reconstruction(batch, case)
         except ImageError as error:
             scoring.warn(f"{error.problem}; give the same command again to measure it anew")
+            scoring.finished(1)
             continue
         start = time.perf_counter()
         scores = scoring.scorer.score(reference, image)
@@ -81,8 +82,8 @@ def score_group(group: Sequence[Pending], scoring: Scoring) -> None:
             {"case": case.id, "metric": metric, "reason": reason, "final": False}
             for metric, reason in scoring.scorer.unavailable.items()
         ]
+        scoring.finished(1)
     if rows:
         scoring.store.add_scores(rows)
     for batch, case in group:
         scoring.done_with(batch, case)
-    scoring.finished(len(group))
