@@ -29,17 +29,25 @@ class StagedConv(nn.Conv2d):
 
     def forward(self, x: Tensor, stages: int) -> Tensor:  # type: ignore[override]
         """Convolve; ``stages`` counts from 1."""
-        assert self.bias is not None  # noqa: S101 - TorchScript needs to be told
+        bias = self.bias
+        assert bias is not None  # noqa: S101 - TorchScript needs to be told
         scale = self.stage_scale[stages - 1]
         weight = self.weight * scale.view(-1, 1, 1, 1)
-        return functional.conv2d(x, weight, self.bias * scale + self.stage_bias[stages - 1])
+        return functional.conv2d(x, weight, bias * scale + self.stage_bias[stages - 1])
 
 
 class DepthConvBlock(nn.Module):
-    """A depthwise-separable convolution and a feed-forward part, each with a residual."""
+    """A depthwise-separable convolution and a feed-forward part, each with a residual.
+
+    Attributes:
+        band: How many positions the feed-forward part takes at a time, 0 for all. Its result
+            does not depend on it; its memory, 4C values a position, and the use of the
+            processor's cache do.
+    """
 
     def __init__(self, inputs: int, channels: int) -> None:
         super().__init__()
+        self.band = 0
         same = inputs == channels
         self.adapt = nn.Identity() if same else nn.Conv2d(inputs, channels, 1)
         self.mix_in = nn.Conv2d(channels, channels, 1)
@@ -57,17 +65,28 @@ class DepthConvBlock(nn.Module):
         out: Tensor = self.depthwise(functional.relu(self.mix_in(x), inplace=True))
         return out
 
-    def fed_forward(self, x: Tensor) -> Tensor:
+    def widened(self, x: Tensor) -> Tensor:
         """The second branch up to its last convolution: 4C channels, added in halves to 2C."""
         first, second = functional.relu(self.widen(x), inplace=True).chunk(2, 1)
         return first + second
 
+    def bands(self, x: Tensor) -> list[Tensor]:
+        """``x`` cut into groups of whole rows of at most :attr:`band` positions."""
+        rows = max(1, self.band // (x.shape[0] * x.shape[3]))
+        return list(torch.split(x, rows, 2))
+
+    def feed_forward(self, x: Tensor) -> Tensor:
+        """The second branch and its residual."""
+        out: Tensor = self.narrow(self.widened(x)).add_(x)
+        return out
+
     def forward(self, x: Tensor) -> Tensor:
         """B x inputs x H x W to B x channels x H x W."""
         x = self.adapt(x)
-        x = x + self.mix_out(self.convolved(x))
-        out: Tensor = x + self.narrow(self.fed_forward(x))
-        return out
+        x = self.mix_out(self.convolved(x)).add_(x)
+        if self.band == 0:
+            return self.feed_forward(x)
+        return torch.cat([self.feed_forward(band) for band in self.bands(x)], 2)
 
 
 class StagedBlock(DepthConvBlock):
@@ -81,12 +100,18 @@ class StagedBlock(DepthConvBlock):
         """The last convolution of a residual branch."""
         return StagedConv(inputs, outputs, self.stages)
 
+    def feed_forward(self, x: Tensor, stages: int) -> Tensor:  # type: ignore[override]
+        """The second branch and its residual."""
+        out: Tensor = self.narrow(self.widened(x), stages).add_(x)
+        return out
+
     def forward(self, x: Tensor, stages: int) -> Tensor:  # type: ignore[override]
         """B x inputs x H x W to B x channels x H x W; ``stages`` counts from 1."""
         x = self.adapt(x)
-        x = x + self.mix_out(self.convolved(x), stages)
-        out: Tensor = x + self.narrow(self.fed_forward(x), stages)
-        return out
+        x = self.mix_out(self.convolved(x), stages).add_(x)
+        if self.band == 0:
+            return self.feed_forward(x, stages)
+        return torch.cat([self.feed_forward(band, stages) for band in self.bands(x)], 2)
 
 
 class Attention(nn.Module):
@@ -128,8 +153,17 @@ class StagedAttention(nn.Module):
         return x + gated * self.stage_scale[stages - 1] + self.stage_bias[stages - 1]
 
 
-class Upsample(nn.Sequential):
-    """Twice the height and width: a 1 x 1 convolution to 4 x channels, then pixel shuffle."""
+class StagedUpsample(nn.Module):
+    """Twice the height and width by a 1 x 1 convolution and a pixel shuffle, then a block."""
 
-    def __init__(self, inputs: int, channels: int) -> None:
-        super().__init__(nn.Conv2d(inputs, 4 * channels, 1), nn.PixelShuffle(2))
+    def __init__(self, inputs: int, channels: int, stages: int) -> None:
+        super().__init__()
+        self.widen = nn.Conv2d(inputs, 4 * channels, 1)
+        self.shuffle = nn.PixelShuffle(2)
+        self.block = StagedBlock(channels, channels, stages)
+
+    def forward(self, x: Tensor, stages: int) -> Tensor:
+        """B x inputs x H x W to B x channels x 2H x 2W; ``stages`` counts from 1."""
+        x = self.shuffle(self.widen(x)).contiguous(memory_format=torch.channels_last)
+        out: Tensor = self.block(x, stages)
+        return out

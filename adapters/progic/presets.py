@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-
 MAX_STAGES = 255
 MAX_INDEX_BITS = 16
 FACTORS = (16, 32, 64, 128)
@@ -71,3 +70,19 @@ PRESETS = {
     "progic-n16-f32": Settings(416, 6, 12, 240, stages=16, index_bits=10, factor=32),
     "progic-n48-f64": Settings(416, 6, 12, 240, stages=48, index_bits=8, factor=64),
 }
+
+NUMBERS = {name: number for number, name in enumerate(PRESETS, 1)}
+"""What stands for a preset in a bitstream. A preset that is added goes to the end."""
+
+CUSTOM = 0
+"""The number of settings that are no preset."""
+
+
+def preset_name(settings: Settings) -> str:
+    """The preset that has these settings, or ``custom``."""
+    return next((name for name, known in PRESETS.items() if known == settings), "custom")
+
+
+def preset_number(settings: Settings) -> int:
+    """The number of :func:`preset_name` in a bitstream."""
+    return NUMBERS.get(preset_name(settings), CUSTOM)

@@ -30,11 +30,19 @@ class Quantized(NamedTuple):
 
 
 class ResidualVectorQuantizer(nn.Module):
-    """N codebooks of 2^L words; stage after stage quantizes the residual of the one before."""
+    """N codebooks of 2^L words; stage after stage quantizes the residual of the one before.
+
+    Attributes:
+        codebooks: float, N x 2^L x C.
+        usage: float, N x 2^L: how often each word was chosen in training. Range coding alone
+            reads it.
+    """
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.codebooks = nn.Parameter(torch.empty(settings.stages, settings.words, settings.latent))
+        self.usage: Tensor
+        self.register_buffer("usage", torch.ones(settings.stages, settings.words))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

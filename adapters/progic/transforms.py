@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from .blocks import Attention, DepthConvBlock, StagedAttention, StagedBlock, Upsample
+from .blocks import Attention, DepthConvBlock, StagedAttention, StagedBlock, StagedUpsample
 from .presets import Settings
 
 PATCH = 8
@@ -24,6 +25,7 @@ class Analysis(nn.Module):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         width, latent = settings.width, settings.latent
+        self.to_patches = nn.PixelUnshuffle(PATCH)
         layers: list[nn.Module] = [DepthConvBlock(3 * PATCH**2, width)]
         layers += [DepthConvBlock(width, width) for _ in range(settings.analysis_blocks - 1)]
         layers += [nn.Conv2d(width, latent, 2, stride=2)]
@@ -41,8 +43,7 @@ class Analysis(nn.Module):
         Returns:
             float, B x latent x H/f x W/f.
         """
-        patches = functional.pixel_unshuffle(image, PATCH)
-        patches = patches.contiguous(memory_format=torch.channels_last)
+        patches = self.to_patches(image).contiguous(memory_format=torch.channels_last)
         latent: Tensor = self.attention(self.layers(patches))
         return latent
 
@@ -54,14 +55,14 @@ class Synthesis(nn.Module):
         super().__init__()
         width, latent, stages = settings.width, settings.latent, settings.stages
         self.attention = StagedAttention(latent, stages)
-        steps = halvings(settings) - 1
-        self.upsamples = nn.ModuleList(Upsample(latent, latent) for _ in range(steps))
-        self.between = nn.ModuleList(StagedBlock(latent, latent, stages) for _ in range(steps))
-        self.last_upsample = Upsample(latent, width)
+        widths = [latent] * halvings(settings) + [width]
         self.blocks = nn.ModuleList(
-            StagedBlock(width, width, stages) for _ in range(settings.synthesis_blocks)
+            StagedUpsample(inputs, outputs, stages) for inputs, outputs in pairwise(widths)
         )
+        for _ in range(settings.synthesis_blocks - 1):
+            self.blocks.append(StagedBlock(width, width, stages))
         self.head = nn.Conv2d(width, 3 * PATCH**2, 1)
+        self.from_patches = nn.PixelShuffle(PATCH)
 
     def forward(self, latent: Tensor, stages: int) -> Tensor:
         """The image of a quantized latent.
@@ -74,9 +75,7 @@ class Synthesis(nn.Module):
             float, B x 3 x f*h x f*w, RGB, nominally in [-1, 1], not clamped.
         """
         x = self.attention(latent, stages)
-        for upsample, block in zip(self.upsamples, self.between, strict=True):
-            x = block(upsample(x), stages)
-        x = self.last_upsample(x)
         for block in self.blocks:
             x = block(x, stages)
-        return functional.pixel_shuffle(self.head(x), PATCH)
+        image: Tensor = self.from_patches(self.head(x))
+        return image

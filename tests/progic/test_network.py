@@ -48,9 +48,9 @@ def test_one_stage_costs_what_equation_1_says(preset: str, step: float) -> None:
 @pytest.mark.parametrize("factor", [16, 32, 64, 128])
 def test_the_latent_is_the_image_divided_by_the_factor(factor: int) -> None:
     network = random_network(Settings(24, 1, 2, 16, stages=2, index_bits=4, factor=factor))
-    indices = network.encoder(torch.zeros(1, 3, 128, 256))
+    indices = network.encoder()(torch.zeros(1, 128, 256, 3, dtype=torch.uint8))
     assert indices.shape == (1, 2, 128 // factor, 256 // factor)
-    assert network.decoder(indices).shape == (1, 3, 128, 256)
+    assert network.decoder()(indices).shape == (1, 128, 256, 3)
 
 
 def test_random_weights_are_the_same_for_the_same_seed_and_leave_the_generator_alone() -> None:
@@ -117,7 +117,7 @@ def test_every_stage_count_has_its_own_modulation() -> None:
     before = [network.synthesis(latent, n) for n in (1, 2, 3)]
     assert torch.equal(before[0], before[2])
     with torch.no_grad():
-        network.synthesis.blocks[0].narrow.stage_scale[1] *= 2
+        network.synthesis.blocks[1].narrow.stage_scale[1] *= 2
     after = [network.synthesis(latent, n) for n in (1, 2, 3)]
     assert torch.equal(after[0], before[0])
     assert not torch.equal(after[1], before[1])
@@ -126,7 +126,7 @@ def test_every_stage_count_has_its_own_modulation() -> None:
 
 def test_folding_the_modulation_into_the_kernel_changes_nothing() -> None:
     torch.manual_seed(0)
-    conv = random_network(SMALL_SETTINGS).synthesis.blocks[0].narrow
+    conv = random_network(SMALL_SETTINGS).synthesis.blocks[1].narrow
     with torch.no_grad():
         conv.stage_scale.uniform_(0.5, 2)
         conv.stage_bias.uniform_(-1, 1)
