@@ -1,0 +1,60 @@
+"""ProGIC's command line: ``python adapters/progic COMMAND``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.codec import CodecError
+
+from .export import Form
+from .presets import PRESETS
+
+
+class Commands(click.Group):
+    """Tells an error of the codec in one line."""
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command that was asked for."""
+        try:
+            super().invoke(ctx)
+        except CodecError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands)
+def main() -> None:
+    """Export ProGIC's network."""
+
+
+@main.command()
+@click.argument("source")
+@click.option("--random", is_flag=True, help="SOURCE is a preset, to be given random weights.")
+@click.option(
+    "--form", type=click.Choice(["torchscript", "onnx"]), default="torchscript", show_default=True
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="Folder to write to; the current one when not given.",
+)
+def export(source: str, output: Path, form: Form, *, random: bool) -> None:
+    """Write encoder and decoder of SOURCE, a .safetensors file, as TorchScript or ONNX.
+
+    'harness run --codec progic@NAME.encoder.pt' then measures what was written.
+    """
+    from .checkpoint import load_checkpoint
+    from .export import export as write
+    from .network import random_network
+
+    if not random:
+        network = load_checkpoint(Path(source)).network
+        paths = write(network, form, output, Path(source).stem, "pretrained")
+    elif source in PRESETS:
+        paths = write(random_network(PRESETS[source]), form, output, source, "random")
+    else:
+        raise click.BadParameter(f"no preset {source!r}; known: {', '.join(PRESETS)}")
+    for path in paths:
+        click.echo(f"{path}  {path.stat().st_size:,} bytes")
