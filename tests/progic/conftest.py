@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
 import torch
+
+from harness.catalog import read_codec
+from harness.codec import Codec, RatePoint, WeightsMode
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "progic"
 
@@ -27,6 +30,33 @@ def _import_adapter() -> None:
 
 
 _import_adapter()
+
+CodecMaker = Callable[..., Codec]
+
+
+@pytest.fixture
+def make_codec() -> CodecMaker:
+    """Makes a loaded codec of the manifest, by default with random weights and all stages."""
+    from progic.codec import ProGIC
+
+    manifest = {spec.name: spec for spec in read_codec(FOLDER / "codec.toml")}
+
+    def make(
+        name: str = "progic-tiny",
+        *,
+        checkpoint: Path | None = None,
+        weights: WeightsMode = "random",
+        device: str = "cpu",
+        **options: object,
+    ) -> Codec:
+        spec = manifest[name]
+        codec = ProGIC({**spec.options, **options}, device)
+        last = spec.rates[-1]
+        files = {} if checkpoint is None else {"checkpoint": checkpoint}
+        codec.load(RatePoint(last.id, last.options, weights, files))
+        return codec
+
+    return make
 
 
 @pytest.fixture(autouse=True)
