@@ -33,7 +33,8 @@ class StagedConv(nn.Conv2d):
         assert bias is not None  # noqa: S101 - TorchScript needs to be told
         scale = self.stage_scale[stages - 1]
         weight = self.weight * scale.view(-1, 1, 1, 1)
-        return functional.conv2d(x, weight, bias * scale + self.stage_bias[stages - 1])
+        bias = bias * scale + self.stage_bias[stages - 1]
+        return functional.conv2d(x, weight, bias, dilation=self.dilation)
 
 
 class DepthConvBlock(nn.Module):

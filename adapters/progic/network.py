@@ -86,6 +86,17 @@ class Network(nn.Module):
                 module.band = positions
         return self
 
+    def dilate_pointwise(self) -> Network:
+        """Mark the 1 x 1 convolutions as dilated, which changes nothing but who computes them.
+
+        With one thread, PyTorch keeps undilated ones from oneDNN, which on some processors is
+        twice as fast as what it takes instead.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1):
+                module.dilation = (2, 2)
+        return self
+
     def forward(self, signal: Tensor) -> Tensor:
         """Encode and decode with all stages: float, B x 3 x H x W in [-1, 1], to the same."""
         indices = self.quantizer.encode(self.analysis(signal))

@@ -93,7 +93,8 @@ def eager(network: Network, device: str, *, half: bool, compiled: bool) -> Torch
     on_gpu = device.startswith("cuda")
     if half and on_gpu:
         network.half_transforms()
-    network.set_band(0 if on_gpu or compiled else CPU_BAND)
+    if not on_gpu and not compiled:
+        network.set_band(CPU_BAND).dilate_pointwise()
     network = network.to(device).to(memory_format=torch.channels_last)
     encoder: TensorFunction = network.encoder()
     decoder: TensorFunction = network.decoder()
