@@ -34,6 +34,8 @@ from .presets import Settings
 MAGIC_AND_VERSION = 0x51
 MAX_PIXELS = 1 << 26
 """The largest image, 64 Mi pixels: twice 8K."""
+MAX_SIDE = (1 << 21) - 1
+"""The longest side that the header can state."""
 CHECKPOINT_BYTES = 4
 
 _RANGE_CODED = 0x80

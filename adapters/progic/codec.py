@@ -25,7 +25,7 @@ from harness.codec import (
 )
 
 from . import bitstream, runtime
-from .bitstream import CHECKPOINT_BYTES, MAX_PIXELS, Header, Packed, StageCoder
+from .bitstream import CHECKPOINT_BYTES, MAX_PIXELS, MAX_SIDE, Header, Packed, StageCoder
 from .checkpoint import load_checkpoint, weights_sha256
 from .export import is_exported, part_paths, read_origin
 from .network import Network, random_network
@@ -55,6 +55,24 @@ class Model:
         return bytes.fromhex(self.sha256)[:CHECKPOINT_BYTES]
 
 
+def profile_of(settings: Settings, height: int, width: int) -> Profile:
+    """Parameters and operations with all stages; counted on shapes alone, so any size will do."""
+    from calflops import calculate_flops
+    from torch.utils.flop_counter import FlopCounterMode
+
+    rows, columns = settings.latent_size(height, width)
+    with torch.device("meta"), torch.inference_mode():
+        network = Network(settings).eval()
+        signal = torch.empty(1, 3, rows * settings.factor, columns * settings.factor)
+        flops, _, _ = calculate_flops(
+            network, args=[signal], print_results=False, output_as_string=False
+        )
+        with FlopCounterMode(display=False) as counter:
+            network(signal)
+    parameters = sum(p.numel() for p in network.parameters())
+    return Profile(parameters, round(flops), counter.get_total_flops())
+
+
 class ProGIC(Codec, Progressive, Profiled):
     """A rate point is a number of stages; the bytes of fewer stages are a prefix of the bytes."""
 
@@ -75,8 +93,10 @@ class ProGIC(Codec, Progressive, Profiled):
     def encode(self, image: Image) -> bytes:
         """See :class:`harness.codec.Codec`."""
         height, width, _ = image.shape
-        if height * width > MAX_PIXELS:
-            raise UnsupportedImage(f"{height} x {width} is more than {MAX_PIXELS} pixels")
+        if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+            raise UnsupportedImage(
+                f"{height} x {width} is more than {MAX_PIXELS} pixels, or {MAX_SIDE} on a side"
+            )
         settings = self.model.settings
         below, right = -height % settings.factor, -width % settings.factor
         pixels = np.pad(image, ((0, below), (0, right), (0, 0)), mode="edge")
@@ -107,22 +127,8 @@ class ProGIC(Codec, Progressive, Profiled):
         return ends[stages]
 
     def profile(self, height: int, width: int) -> Profile:
-        """See :class:`harness.codec.Profiled`; counted on shapes alone, so any size will do."""
-        from calflops import calculate_flops
-        from torch.utils.flop_counter import FlopCounterMode
-
-        factor = self.model.settings.factor
-        padded = (height + -height % factor, width + -width % factor)
-        with torch.device("meta"), torch.inference_mode():
-            network = Network(self.model.settings).eval()
-            signal = torch.empty(1, 3, *padded)
-            flops, _, _ = calculate_flops(
-                network, args=[signal], print_results=False, output_as_string=False
-            )
-            with FlopCounterMode(display=False) as counter:
-                network(signal)
-        parameters = sum(p.numel() for p in network.parameters())
-        return Profile(parameters, round(flops), counter.get_total_flops())
+        """See :class:`harness.codec.Profiled`."""
+        return profile_of(self.model.settings, height, width)
 
     def _weights_path(self, rate: RatePoint) -> Path | None:
         named = rate.files.get("checkpoint")

@@ -11,6 +11,9 @@ from harness.codec import CodecError
 from .export import Form
 from .presets import PRESETS
 
+PUBLISHED = {"progic": ("33.11", "333.4"), "progic-s": ("14.44", "108.3")}
+"""Million parameters, and GFLOPs at 512 x 768, as the paper prints them."""
+
 
 class Commands(click.Group):
     """Tells an error of the codec in one line."""
@@ -25,7 +28,7 @@ class Commands(click.Group):
 
 @click.group(cls=Commands)
 def main() -> None:
-    """Export ProGIC's network."""
+    """Look into ProGIC's network, and export it."""
 
 
 @main.command()
@@ -58,3 +61,18 @@ def export(source: str, output: Path, form: Form, *, random: bool) -> None:
         raise click.BadParameter(f"no preset {source!r}; known: {', '.join(PRESETS)}")
     for path in paths:
         click.echo(f"{path}  {path.stat().st_size:,} bytes")
+
+
+@main.command()
+def sizes() -> None:
+    """Print parameters and FLOPs of every preset at 512 x 768, beside the paper's."""
+    from .codec import profile_of
+
+    click.echo(f"{'preset':16}{'M parameters':>14}{'paper':>8}{'GFLOPs':>10}{'paper':>8}")
+    for name, settings in PRESETS.items():
+        profile = profile_of(settings, 512, 768)
+        parameters, gflops = PUBLISHED.get(name, ("", ""))
+        click.echo(
+            f"{name:16}{profile.parameters / 1e6:14.2f}{parameters:>8}"
+            f"{(profile.flops or 0) / 1e9:10.1f}{gflops:>8}"
+        )

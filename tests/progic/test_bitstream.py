@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from progic import bitstream
 from progic.bitstream import Header, Packed, StageCoder
-from progic.entropy import RangeCoded
 from progic.presets import FACTORS, PRESETS, Settings
 
 from harness.codec import BitstreamError
@@ -26,6 +25,9 @@ def network_settings(stages: int, bits: int, factor: int) -> Settings:
 def coder_for(config: Settings, *, range_coded: bool, seed: int = 0) -> StageCoder:
     if not range_coded:
         return Packed(config.index_bits)
+    pytest.importorskip("constriction")
+    from progic.entropy import RangeCoded
+
     usage = np.random.default_rng(seed).integers(0, 50, (config.stages, config.words))
     return RangeCoded(usage.astype(np.float32))
 
