@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from harness.codec import CodecError
+from harness.errors import HarnessError
 
 from .export import Form
 from .presets import PRESETS
+from .training.command import train
 
 PUBLISHED = {"progic": ("33.11", "333.4"), "progic-s": ("14.44", "108.3")}
 """Million parameters, and GFLOPs at 512 x 768, as the paper prints them."""
@@ -22,13 +24,16 @@ class Commands(click.Group):
         """Run the command that was asked for."""
         try:
             super().invoke(ctx)
-        except CodecError as error:
+        except (CodecError, HarnessError) as error:
             raise click.ClickException(str(error)) from error
 
 
 @click.group(cls=Commands)
 def main() -> None:
-    """Look into ProGIC's network, and export it."""
+    """Train and export ProGIC's network."""
+
+
+main.add_command(train)
 
 
 @main.command()
