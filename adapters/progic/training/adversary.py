@@ -69,11 +69,10 @@ def adaptive_weight(reconstruction: Tensor, adversarial: Tensor) -> Tensor:
         reconstruction: The gradient of L1 and LPIPS in the synthesis' last layer.
         adversarial: That of the generator's loss.
     """
-    ratio = torch.linalg.vector_norm(reconstruction) / (
-        torch.linalg.vector_norm(adversarial) + _LEAST_NORM
-    )
-    return ratio.clamp(0, _MOST)
+    norm = torch.linalg.vector_norm
+    ratio: Tensor = norm(reconstruction) / (norm(adversarial) + _LEAST_NORM)
+    return ratio.clamp_max(_MOST)
 
 
 def _by_stage(values: Tensor, stage_weights: Tensor) -> Tensor:
-    return values.unflatten(0, (len(stage_weights), -1)).flatten(1).mean(1)
+    return values.reshape(len(stage_weights), -1).mean(1)

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from harness.metrics.base import package_file
 from harness.metrics.vgg import MEAN, STAGES, STD, VGG16
-from harness.weights import load_network
+from harness.weights import Tensors, load_network
 
 _EPSILON = 1e-10
 
@@ -72,12 +72,12 @@ class Lpips(nn.Module):
         found = self.features(images.flatten(0, 1))
         total = images.new_zeros(versions, batch)
         for ours, theirs, weight in zip(expected, found, self.linear, strict=True):
-            difference = (ours - theirs.unflatten(0, (versions, batch))).square()
+            difference = (ours - theirs.view(versions, batch, *theirs.shape[1:])).square()
             total = total + (difference.mean((3, 4)) * weight).sum(2)
         return total
 
 
-def _convolution(tensors: dict[str, np.ndarray], number: int) -> nn.Conv2d:
+def _convolution(tensors: Tensors, number: int) -> nn.Conv2d:
     weight = torch.from_numpy(np.ascontiguousarray(tensors[f"features.{number}.weight"]))
     outputs, inputs = weight.shape[:2]
     layer = nn.Conv2d(inputs, outputs, 3, padding=1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Adam
 
 from ..network import Network, random_network, to_signal
@@ -20,6 +21,8 @@ from .adversary import (
 from .codebooks import Codebooks
 from .config import Config
 from .perceptual import Lpips
+
+M = TypeVar("M", bound=nn.Module)
 
 LOSSES = (
     "l1",
@@ -72,8 +75,8 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             discriminator = PatchDiscriminator()
-        self.network = network.train().to(self._device, memory_format=torch.channels_last)
-        self.discriminator = discriminator.to(self._device, memory_format=torch.channels_last)
+        self.network = self._placed(network.train())
+        self.discriminator = self._placed(discriminator)
         self.codebooks = Codebooks(self.network.quantizer, config).to(self._device)
         self._lpips = Lpips().to(self._device) if config.lpips else None
         self.optimizer = self._adam([p for p in self.network.parameters() if p.requires_grad])
@@ -158,7 +161,8 @@ class Trainer:
         if not config.ema:
             quantization = quantization + config.codebook * losses["codebook"]
         self.optimizer.zero_grad()
-        torch.autograd.backward([made, self.scaler.scale(quantization)], [gradient, None])
+        ends = [made, self.scaler.scale(quantization)]
+        torch.autograd.backward(ends, [gradient, None])
         self.scaler.step(self.optimizer)
         return losses
 
@@ -168,7 +172,7 @@ class Trainer:
             real, fake = self.discriminator(forward.images), self.discriminator(fakes)
         loss = discriminator_loss(real, fake, self._stage_weights)
         self.discriminator_optimizer.zero_grad()
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.step(self.discriminator_optimizer)
         return loss
 
@@ -188,9 +192,13 @@ class Trainer:
         """A gradient in the reconstructions, carried on to the weights of the last layer."""
         weight = self.network.synthesis.head.weight
         (carried,) = torch.autograd.grad(made, weight, gradient, retain_graph=True)
-        return carried
+        result: Tensor = carried
+        return result
 
-    def _adam(self, parameters: list[torch.nn.Parameter]) -> Adam:
+    def _placed(self, module: M) -> M:
+        return module.to(self._device).to(memory_format=torch.channels_last)
+
+    def _adam(self, parameters: list[nn.Parameter]) -> Adam:
         return Adam(parameters, self._config.learning_rate, betas=(0.5, 0.9))
 
     def _autocast(self) -> AbstractContextManager[None]:
