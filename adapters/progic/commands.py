@@ -10,6 +10,7 @@ from harness.codec import CodecError
 from harness.errors import HarnessError
 
 from .export import Form
+from .figures.command import figures
 from .presets import PRESETS
 from .training.command import train
 
@@ -30,10 +31,11 @@ class Commands(click.Group):
 
 @click.group(cls=Commands)
 def main() -> None:
-    """Train and export ProGIC's network."""
+    """Train ProGIC's network, export it, and draw what it does."""
 
 
 main.add_command(train)
+main.add_command(figures)
 
 
 @main.command()
