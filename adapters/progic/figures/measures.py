@@ -177,7 +177,7 @@ def rate_ranges(subject: Subject, photograph: Photograph) -> Sheet:
         ax.plot(rates, [place] * len(rates), "|", color=COLOR, ms=11, mew=1.1)
         ax.annotate(
             f"{preset}: N = {settings.stages}, L = {settings.index_bits}, f = {settings.factor}; "
-            f"steps of {step:.6f}, from {rates[0]:.4f} to {rates[-1]:.4f} bpp",
+            f"steps of {step:.4g}, from {rates[0]:.4f} to {rates[-1]:.4f} bpp",
             (0, place),
             (0, 9),
             textcoords="offset points",

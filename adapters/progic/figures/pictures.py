@@ -24,7 +24,7 @@ def strip(subject: Subject, photograph: Photograph) -> Sheet:
     reference = scorer.reference(image)
     shown = subject.shown_stages(STAGES_SHOWN)
     height, width, _ = image.shape
-    figure, axes = picture_grid(2, len(shown) + 1, height / width, 1.7)
+    figure, axes = picture_grid(2, len(shown) + 1, height / width, 1.3)
     top, left, tall, wide = _detail(image)
     show(axes[0, 0], image, above="Original")
     axes[0, 0].add_patch(
@@ -94,4 +94,4 @@ def _stages(count: int) -> str:
 
 
 def _number(score: Score) -> str:
-    return "-" if score.value is None else f"{score.value:.4f}"
+    return "blank" if score.value is None else f"{score.value:.4f}"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from harness.api import load_codec
 from harness.catalog import load_catalog
@@ -14,7 +13,7 @@ from harness.codec import Image
 from harness.errors import HarnessError
 from harness.metrics.scorer import Scorer
 
-from .sheet import Sheet, picture_grid, show
+from .sheet import Sheet, picture_grid, show, tell
 from .subject import Photograph, Subject, bpp, square
 
 SIDE = 256
@@ -79,12 +78,15 @@ def satellite(
     scorer = Scorer(("psnr", "lpips", "dists"))
     reference = scorer.reference(image)
     times = _columns(rows)
-    figure, axes = picture_grid(len(rows), len(times) + 1, 1.0, 2.6)
+    figure, axes = picture_grid(len(rows), len(times) + 1, 1.0, 1.8)
     for column, packets in enumerate(times, 1):
         axes[0, column].set_title(_clock(link.arrival_s(packets)), pad=3)
     table: list[dict[str, Any]] = []
     for number, row in enumerate(rows):
-        show(axes[number, 0], image, row.title, "Original" if number == 0 else "")
+        if number == 0:
+            show(axes[number, 0], image, row.title, "Original")
+        else:
+            tell(axes[number, 0], row.title)
         needed = link.packets(row.stream)
         for packets, (view, stream) in row.views.items():
             scores = scorer.score(reference, view)
@@ -103,12 +105,12 @@ def satellite(
             ax = axes[number, column]
             seen = max((p for p in row.views if p <= packets), default=None)
             if seen is None:
-                _wait(ax, f"waiting\n{packets} of {needed}\npackets")
+                ax.set_facecolor("#eeeeee")
+                tell(ax, f"waiting\n{packets} of {needed}\npackets")
                 continue
             view, stream = row.views[seen]
             below = f"{bpp(stream, image):.3f} bpp" if seen == packets else "complete"
-            axes_title = ax.get_title()
-            show(ax, view, below, axes_title)
+            show(ax, view, below, ax.get_title())
     about = (
         f"{photograph.name}, {SIDE} x {SIDE}; packets of {link.packet_bytes} bytes, one every "
         f"{link.interval_s:g} s, the first at once."
@@ -158,14 +160,6 @@ def _columns(rows: list[Transmission]) -> list[int]:
         return changes
     kept = np.linspace(0, len(changes) - 1, COLUMNS_SHOWN).round().astype(int)
     return [changes[place] for place in kept]
-
-
-def _wait(ax: Axes, text: str) -> None:
-    ax.set_facecolor("#eeeeee")
-    ax.set_box_aspect(1)
-    ax.annotate(
-        text, (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color="#777777"
-    )
 
 
 def _clock(seconds: float) -> str:

@@ -12,6 +12,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from harness.codec import Image
 from harness.report.figures import PAGE_WIDTH
@@ -53,8 +54,9 @@ def write_sheet(sheet: Sheet, subject: Subject, folder: Path) -> list[Path]:
     )
     paths = [folder / f"{sheet.name}.{suffix}" for suffix in ("png", "pdf", "csv")]
     with mpl.rc_context(STYLE):
-        sheet.figure.savefig(paths[0])
-        sheet.figure.savefig(paths[1], metadata={"CreationDate": None})
+        whole: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.04}
+        sheet.figure.savefig(paths[0], **whole)
+        sheet.figure.savefig(paths[1], metadata={"CreationDate": None}, **whole)
     pd.DataFrame(list(sheet.rows)).to_csv(paths[2], index=False)
     return paths
 
@@ -70,7 +72,8 @@ def picture_grid(rows: int, columns: int, aspect: float, text_lines: float) -> A
     """
     cell = PAGE_WIDTH / columns
     height = rows * (cell * aspect + text_lines * 0.14) + 0.35
-    figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
+    layout = ConstrainedLayoutEngine(h_pad=0.01, hspace=0)
+    figure = Figure(figsize=(PAGE_WIDTH, height), layout=layout)
     axes = figure.subplots(rows, columns, squeeze=False)
     for ax in axes.flat:
         empty(ax)
@@ -90,3 +93,9 @@ def show(ax: Axes, image: Image, below: str = "", above: str = "") -> None:
     ax.imshow(image, interpolation="lanczos")
     ax.set_xlabel(below, labelpad=2)
     ax.set_title(above, pad=3)
+
+
+def tell(ax: Axes, text: str) -> None:
+    """Words in the place of a picture."""
+    ax.set_box_aspect(1)
+    ax.annotate(text, (0.5, 0.5), xycoords="axes fraction", ha="center", va="center")
