@@ -177,7 +177,9 @@ def test_a_training_begins_from_weights_alone(folder, undisturbed, tmp_path):
     config = replace(SHORT, steps=1, learning_rate=0.0, revive_every=1000, log_every=1)
     photographs = find_photographs(folder, 1)
     begun = train(config, photographs, tmp_path, weights=weights, say=lambda _: None)
-    trained, beginning = (load_checkpoint(p).network.state_dict() for p in (begun, weights))
+    after, before = load_checkpoint(begun), load_checkpoint(weights)
+    assert after.metadata["begun_from"] == before.sha256
+    trained, beginning = after.network.state_dict(), before.network.state_dict()
     for name in ("analysis.layers.0.mix_in.weight", "synthesis.head.weight"):
         assert torch.equal(trained[name], beginning[name])
     with pytest.raises(HarnessError, match="another preset"):

@@ -69,6 +69,8 @@ class Subject:
             stated = checkpoint.metadata.get("step", "")
             self.steps = int(stated) if stated.isdecimal() else None
             self.note = f"{self.preset}, weights {checkpoint.sha256[:8]}, {_trained(self.steps)}"
+            if before := checkpoint.metadata.get("begun_from"):
+                self.note += f", begun from weights {before[:8]}"
         self.trained = self.steps is None or self.steps >= HARDLY_TRAINED
         self._plain = self.codec(range_coding=False)
 

@@ -63,7 +63,8 @@ def train(
     torch.set_num_threads(thread_count())
     output.mkdir(parents=True, exist_ok=True)
     state, checkpoint = output / STATE, output / f"{config.preset}.safetensors"
-    trainer = Trainer(config, device, _beginning(weights, config))
+    network, begun_from = _beginning(weights, config)
+    trainer = Trainer(config, device, network)
     step = load_state(state, trainer, config, photographs.digest) if state.is_file() else 0
     if step:
         say(f"continues after step {step:,}")
@@ -98,6 +99,7 @@ def train(
                 "data": photographs.digest,
                 "training": json.dumps(config.as_dict()),
                 "revision": str(revision()["revision"]),
+                "begun_from": begun_from,
             }
             save_checkpoint(checkpoint, trainer.network, metadata)
             for point in validation.measure(checkpoint):
@@ -107,16 +109,17 @@ def train(
     return checkpoint
 
 
-def _beginning(weights: Path | None, config: Config) -> Network | None:
+def _beginning(weights: Path | None, config: Config) -> tuple[Network | None, str]:
+    """The network to begin from and the sha256 of its weights, or nothing."""
     if weights is None:
-        return None
-    network = load_checkpoint(weights).network
-    if network.settings != config.settings:
+        return None, ""
+    beginning = load_checkpoint(weights)
+    if beginning.network.settings != config.settings:
         raise HarnessError(
             f"{weights} is a checkpoint of another preset than {config.preset}",
             "name its preset with --preset",
         )
-    return network
+    return beginning.network, beginning.sha256
 
 
 def _write_usage(log: Log, step: int, trainer: Trainer) -> float:
