@@ -141,7 +141,10 @@ class CodecSpec:
                 return None
             for name, path in self.weights_paths().items():
                 if not path.is_file():
-                    return f"weights {name} not found; place the file at {path}"
+                    return (
+                        f"weights {name} not found; place the file at {path}, name another as "
+                        f"'{self.name}@FILE', or use --weights random"
+                    )
         return None
 
 
