@@ -59,7 +59,7 @@ def _read(sock: socket.socket, count: int) -> bytearray:
     view = memoryview(buffer)
     while view:
         try:
-            received = sock.recv_into(view)
+            received = sock.recv_into(view, flags=socket.MSG_WAITALL)
         except ConnectionResetError as error:
             raise WireClosed(str(error)) from error
         if received == 0:

@@ -182,6 +182,7 @@ def test_a_training_begins_from_weights_alone(folder, undisturbed, tmp_path):
     trained, beginning = after.network.state_dict(), before.network.state_dict()
     for name in ("analysis.layers.0.mix_in.weight", "synthesis.head.weight"):
         assert torch.equal(trained[name], beginning[name])
+    assert pd.read_csv(tmp_path / "codebooks.csv").revived.sum() == 0  # the words are kept
     with pytest.raises(HarnessError, match="another preset"):
         train(Config(preset="progic-s"), photographs, tmp_path / "s", weights=weights)
 

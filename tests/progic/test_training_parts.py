@@ -99,6 +99,18 @@ def test_a_word_that_nobody_chooses_is_replaced_and_the_others_stay():
     assert quantizer.codebooks[1, 3].abs().max() < 10
 
 
+def test_a_trained_networks_words_are_kept_but_for_those_it_never_chose():
+    torch.manual_seed(0)
+    quantizer, latent = ResidualVectorQuantizer(SETTINGS), torch.randn(2, 16, 8, 8)
+    quantizer.usage[2, 5] = 0
+    before = quantizer.codebooks.clone()
+    codebooks = Codebooks(quantizer, Config())
+    codebooks.adopt()
+    assert codebooks.revive(latent, 0) == [0, 0, 1]
+    changed = (quantizer.codebooks != before).any(2).nonzero().tolist()
+    assert changed == [[2, 5]]
+
+
 def test_moving_averages_carry_each_word_to_the_mean_of_what_chose_it():
     torch.manual_seed(0)
     quantizer, latent = ResidualVectorQuantizer(SETTINGS), torch.randn(2, 16, 8, 8)

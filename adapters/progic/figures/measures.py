@@ -129,7 +129,8 @@ def latent_map(subject: Subject, photographs: Sequence[Photograph]) -> Sheet:
     try:
         from sklearn.manifold import TSNE
     except ModuleNotFoundError as error:
-        raise HarnessError("t-SNE needs scikit-learn", "pip install scikit-learn") from error
+        remedy = "pip install 'codec-harness[progic]'"
+        raise HarnessError("t-SNE needs scikit-learn", remedy) from error
     kinds = _vectors(subject, photographs)
     embedding = TSNE(2, perplexity=PERPLEXITY, init="pca", random_state=0)
     placed = embedding.fit_transform(np.concatenate(list(kinds.values())))

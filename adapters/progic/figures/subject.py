@@ -133,7 +133,8 @@ class Subject:
 
 def bpp(stream: bytes, image: Image) -> float:
     """Bits per pixel."""
-    return 8 * len(stream) / (image.shape[0] * image.shape[1])
+    pixels: int = image.shape[0] * image.shape[1]
+    return 8 * len(stream) / pixels
 
 
 def read_photographs(folder: Path, limit: int) -> list[Photograph]:
@@ -160,8 +161,7 @@ def square(image: Image, side: int) -> Image:
 def entropy(counts: npt.NDArray[np.floating]) -> float:
     """Entropy of a distribution given by counts, in bits."""
     shares = counts[counts > 0] / counts.sum()
-    bits: float = -(shares * np.log2(shares)).sum().item()
-    return bits
+    return -float((shares * np.log2(shares)).sum())
 
 
 def names(photographs: Sequence[Photograph]) -> str:

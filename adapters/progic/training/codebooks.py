@@ -42,7 +42,8 @@ def entropy_bits(counts: Tensor) -> Tensor:
 class Codebooks(nn.Module):
     """Follows what chooses each word, stage by stage.
 
-    Words begin dead, so the first revival places them all on vectors that the network makes.
+    Words begin dead, so the first revival places them all on vectors that the network makes;
+    those of a trained network are adopted instead.
 
     Attributes:
         counts: float, N x words: mean number of vectors a step that choose a word.
@@ -85,6 +86,15 @@ class Codebooks(nn.Module):
                     torch.where(chosen[:, None], mean, quantizer.codebooks[stage])
                 )
             rows = _rows(latent) - _rows(total)
+
+    @torch.no_grad()
+    def adopt(self) -> None:
+        """Take over the words as they are, as alive as the checkpoint's frequencies say."""
+        quantizer, config = self._quantizer[0], self._config
+        vectors = config.batch * (config.crop // config.settings.factor) ** 2
+        usage = quantizer.usage
+        self.counts.copy_(usage * vectors / usage.sum(1, keepdim=True))
+        self.sums.copy_(self.counts[:, :, None] * quantizer.codebooks)
 
     @torch.no_grad()
     def revive(self, latent: Tensor, step: int) -> list[int]:

@@ -71,6 +71,7 @@ class Trainer:
         """
         self._config = config
         self._device = torch.device(device)
+        trained = network is not None
         network = network or random_network(config.settings, config.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -78,6 +79,8 @@ class Trainer:
         self.network = self._placed(network.train())
         self.discriminator = self._placed(discriminator)
         self.codebooks = Codebooks(self.network.quantizer, config).to(self._device)
+        if trained:
+            self.codebooks.adopt()
         self._lpips = Lpips().to(self._device) if config.lpips else None
         self.optimizer = self._adam([p for p in self.network.parameters() if p.requires_grad])
         self.discriminator_optimizer = self._adam(list(self.discriminator.parameters()))
