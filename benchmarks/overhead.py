@@ -5,7 +5,8 @@ and decode calls, the metrics, the lossless writing of the kept reconstructions,
 two processes of each batch (the goal speaks of loaded models). What is left is reading images,
 the wire, hashing, bitstream files, records, locks and the plan of it all.
 
-Goal: at most 5 ms a case. Prints a Markdown table.
+Goal: at most 5 ms for the median case. The mean beside it shares out what is done once for many
+cases: reading each photograph, starting the run, ending the processes. Prints Markdown tables.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from PIL import Image
 
 import harness.execute
 import harness.resident
+import harness.score
 from harness.metrics import Scorer
 from harness.request import Request, prepare
 from harness.runner import Silent, run
@@ -30,6 +32,7 @@ from harness.store.load import load_results
 
 IMAGES = 24
 SPENT: dict[str, float] = defaultdict(float)
+KEPT: dict[str, float] = {}
 
 
 def timed(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,6 +44,17 @@ def timed(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
             return call(*arguments, **options)
         finally:
             SPENT[name] += time.perf_counter() - start
+
+    return wrapper
+
+
+def by_case(keep: Callable[..., Any]) -> Callable[..., Any]:
+    """``Passes._keep``, which notes the time of each case's lossless writing."""
+
+    def wrapper(passes: Any, item: Any, image: Any) -> None:
+        start = time.perf_counter()
+        keep(passes, item, image)
+        KEPT[item.case.id] = (time.perf_counter() - start) * 1e3
 
     return wrapper
 
@@ -58,10 +72,13 @@ def photographs(folder: Path) -> None:
 def main() -> None:
     """Run once to warm the file system's cache, then measure."""
     harness.execute.write_png = timed("png", harness.execute.write_png)
+    passes = harness.execute.Passes
+    passes._keep = by_case(passes._keep)  # type: ignore[method-assign] # noqa: SLF001
     resident = harness.resident.ResidentCodec
     resident._ready = timed("start", resident._ready)  # type: ignore[method-assign] # noqa: SLF001
     Scorer.score = timed("metrics", Scorer.score)  # type: ignore[method-assign]
     Scorer.reference = timed("metrics", Scorer.reference)  # type: ignore[method-assign]
+    harness.score.score_group = timed("scoring", harness.score.score_group)
     Scorer.__init__ = timed("start", Scorer.__init__)  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "photographs"
@@ -85,12 +102,20 @@ def main() -> None:
         "lossless writing of reconstructions": SPENT["png"],
         "starting processes, loading": SPENT["start"],
     }
-    own = total - codec - sum(SPENT.values())
+    own = total - codec - sum(v for k, v in SPENT.items() if k != "scoring")
+    kept = frame["case"].map(KEPT)
+    cases = frame["wall_ms"] - frame["encode_ms"] - frame["decode_ms"] - kept
+    scoring = (SPENT["scoring"] - SPENT["metrics"]) / len(frame) * 1e3
     print(f"{len(frame)} cases of jpeg, 512 x 768")
     print()
-    print("| part | per case (ms) |")
+    print("| the harness's own cost | per case (ms) |")
     print("|---|---:|")
-    for name, value in [*parts.items(), ("the harness's own", own)]:
+    print(f"| median case, its share of scoring with it | {cases.median() + scoring:.2f} |")
+    print(f"| mean, all that is done once shared out | {own / len(frame) * 1e3:.2f} |")
+    print()
+    print("| mean of the whole run | per case (ms) |")
+    print("|---|---:|")
+    for name, value in parts.items():
         print(f"| {name} | {value / len(frame) * 1e3:.2f} |")
 
 

@@ -233,6 +233,7 @@ def main() -> None:
     die_with_parent()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.connect(sys.argv[1])
+        wire.widen(sock)
         Session(sock).serve()
 
 

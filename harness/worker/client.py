@@ -163,7 +163,9 @@ class Worker:
             while time.monotonic() < deadline:
                 ready, _, _ = select.select([server], [], [], WATCH_INTERVAL)
                 if ready:
-                    return server.accept()[0]
+                    sock = server.accept()[0]
+                    wire.widen(sock)
+                    return sock
                 if self.process.poll() is not None:
                     raise self._died("while it started")
         self._kill()

@@ -17,12 +17,18 @@ from harness.codec import Image
 
 _LENGTHS = struct.Struct(">IQ")
 MAX_HEADER = 1 << 24
+BUFFER_BYTES = 1 << 22
 
 Header = dict[str, Any]
 
 
 class WireClosed(ConnectionError):
     """The other side closed the connection, or is gone."""
+
+
+def widen(sock: socket.socket) -> None:
+    """Ask for a buffer that holds an image, as far as the system grants it: fewer turns each."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
 
 
 def send(sock: socket.socket, header: Header, payload: bytes | memoryview = b"") -> None:
