@@ -76,8 +76,14 @@ def prepare(request: Request) -> Prepared:
         resolve(name, download=request.download, limit=request.limit) for name in request.dataset
     ]
     _distinct(datasets)
-    checkpoints = {label(c): identity for c in codecs if (identity := checkpoint(c, settings))}
-    plan = make_plan(codecs, datasets, resolutions, request.rate, settings, checkpoints)
+    checkpoints: dict[tuple[str, Path | None], str] = {}
+    refused: dict[str, str] = {}
+    for codec in codecs:
+        try:
+            checkpoints[codec.name, codec.checkpoint] = checkpoint(codec, settings)
+        except HarnessError as error:
+            refused[label(codec)] = str(error)
+    plan = make_plan(codecs, datasets, resolutions, request.rate, settings, checkpoints, refused)
     if not plan.cases:
         raise HarnessError(_nothing(plan, resolutions), _nothing_remedy(plan))
     broken = {} if by_name else {name: str(error) for name, error in catalog.broken.items()}
@@ -95,21 +101,32 @@ def _distinct(datasets: Sequence[Dataset]) -> None:
 
 
 def checkpoint(codec: CodecSpec, settings: Settings) -> str:
-    """The identity of a network's weights: the file's name and its sha256, or ``random``."""
+    """The identity of a network's weights: the file's name and its sha256, or ``random``.
+
+    Raises:
+        HarnessError: A file is not the one that the manifest names by its sha256.
+    """
     from harness.weights import sha256_of
 
     if weights_mode(codec, settings) != "pretrained":
         return "random" if codec.network else ""
-    paths = codec.weights_paths()
     if codec.checkpoint is not None:
         return f"{codec.checkpoint.name}:{sha256_of(codec.checkpoint)[:16]}"
+    paths = codec.weights_paths()
     if not all(path.is_file() for path in paths.values()):
         return ""  # unavailable; the plan says why
-    digests = [sha256_of(path) for path in paths.values()]
-    joined = (
-        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-    )
-    return f"{next(iter(paths))}:{joined[:16]}"
+    digests = []
+    for weights in codec.weights:
+        digest = sha256_of(paths[weights.file])
+        if weights.sha256 not in {None, digest}:
+            raise HarnessError(
+                f"weights {paths[weights.file]} are truncated or of another version: their "
+                f"sha256 is {digest[:16]}..., not {str(weights.sha256)[:16]}...",
+                "delete the file and get it again",
+            )
+        digests.append(digest)
+    one = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    return f"{codec.weights[0].file}:{one[:16]}" if digests else ""
 
 
 def _settings(request: Request) -> Settings:

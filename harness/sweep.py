@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol
 
 from harness.catalog import CodecSpec, RateSpec
@@ -115,7 +116,8 @@ def make_plan(
     resolutions: Sequence[Resolution],
     rates: Sequence[str],
     settings: Settings,
-    checkpoints: Mapping[str, str],
+    checkpoints: Mapping[tuple[str, Path | None], str],
+    refused: Mapping[str, str],
 ) -> Plan:
     """All cases that were asked for.
 
@@ -125,8 +127,9 @@ def make_plan(
         resolutions: The resolutions, ``native`` among them.
         rates: Ids of rate points; empty for all. A codec that has none of them is an error.
         settings: How to measure.
-        checkpoints: Identity of the weights of each codec that has any: its place in the
-            ``checkpoint`` column, which holds their sha256.
+        checkpoints: Identity of the weights, with their sha256, by the codec's name and the
+            checkpoint that was asked for.
+        refused: Codecs, by :func:`label`, that may not run, with the reason.
 
     Raises:
         UnknownName: A rate point that a codec does not have.
@@ -143,13 +146,13 @@ def make_plan(
             fitting[dataset.name, resolution] = images
             skipped += misfits
     for codec in codecs:
-        if reason := cannot_run(codec, settings):
+        if reason := refused.get(label(codec)) or cannot_run(codec, settings):
             unavailable[label(codec)] = reason
         mode = weights_mode(codec, settings)
         chosen = tuple(codec.rate(r) for r in rates) if rates else codec.rates
         chosen = tuple(sorted(chosen, key=codec.rates.index))
         groups = [chosen] if codec.progressive else [(rate,) for rate in chosen]
-        checkpoint = checkpoints.get(label(codec), "")
+        checkpoint = checkpoints.get((codec.name, codec.checkpoint), "")
         for (dataset_name, resolution), images in fitting.items():
             for group in groups:
                 identities = [

@@ -1,5 +1,8 @@
 """What the tests of the whole harness share: fixture codecs and a folder of photographs."""
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,17 @@ import skimage.data
 from PIL import Image
 
 FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def pytest_configure(config):
+    """Give the tests a temporary folder of their own: runs outside them hold the machine's lock."""
+    config.harness_tmp = tempfile.mkdtemp(prefix="harness-tests-")
+    os.environ["TMPDIR"] = config.harness_tmp
+    tempfile.tempdir = None
+
+
+def pytest_unconfigure(config):
+    shutil.rmtree(config.harness_tmp, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

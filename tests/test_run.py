@@ -1,6 +1,7 @@
 """A run records how each case ended, loses nothing, and doubles nothing."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -261,3 +262,46 @@ def test_a_failure_in_python_is_an_exception_and_the_codec_goes_on(photographs):
         with pytest.raises(CodecError, match="well-behaved"):
             codec.decode(stream[: len(stream) // 2])
         assert (codec.decode(stream) == image).all()
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    """Two checkpoints of one name, in two folders, with different weights."""
+    import torch
+
+    paths = []
+    for number in range(2):
+        path = tmp_path / f"run{number}" / "best.pt"
+        path.parent.mkdir()
+        torch.manual_seed(number)
+        layers = {"analysis": torch.nn.Conv2d(3, 12, 8, 8)}
+        layers["synthesis"] = torch.nn.ConvTranspose2d(12, 3, 8, 8)
+        torch.save(torch.nn.ModuleDict(layers).state_dict(), path)
+        paths.append(path)
+    return paths
+
+
+def test_checkpoints_of_one_name_are_told_apart_by_their_hash(tmp_path, photographs, checkpoints):
+    codecs = [f"tiny-network@{path}" for path in checkpoints]
+    frame = measure(tmp_path, photographs, codecs, rate=[], limit=1)
+    assert set(frame["status"]) == {"ok"}
+    assert frame["checkpoint"].nunique() == 2
+    assert frame["checkpoint"].str.startswith("best.pt:").all()
+    assert frame.groupby("rate")["psnr"].nunique().eq(2).all()
+
+
+def test_weights_that_are_not_the_published_ones_do_not_run(tmp_path, photographs, monkeypatch):
+    folder = tmp_path / "adapters" / "pinned"
+    folder.mkdir(parents=True)
+    source = Path(__file__).parent / "fixtures" / "adapters" / "tiny_network"
+    (folder / "codec.py").write_text((source / "codec.py").read_text())
+    manifest = (source / "codec.toml").read_text().replace('"tiny-network"', '"pinned"')
+    manifest = manifest.replace(
+        'file = "tiny_network.pt"', f'file = "tiny_network.pt"\nsha256 = "{"0" * 64}"'
+    )
+    (folder / "codec.toml").write_text(manifest)
+    (folder / "tiny_network.pt").write_bytes(b"half of the file")
+    monkeypatch.setenv("HARNESS_ADAPTERS", str(tmp_path / "adapters"))
+    frame = measure(tmp_path, photographs, "pinned", rate=[], limit=1)
+    assert set(frame["status"]) == {"unavailable"}
+    assert frame["message"].str.contains("truncated or of another version").all()

@@ -26,7 +26,7 @@ def images(count, height=512, width=768):
 def plan_of(codecs, count=3, settings=SETTINGS, resolutions=(NATIVE,), rates=()):
     catalog = load_catalog()
     data = [Dataset("photographs", "Photographs", "", images(count))]
-    return make_plan([catalog.get(c) for c in codecs], data, resolutions, rates, settings, {})
+    return make_plan([catalog.get(c) for c in codecs], data, resolutions, rates, settings, {}, {})
 
 
 def ids(plan):

@@ -60,11 +60,12 @@ class Lines(Reporter):
         self._totals = {"measured": 0, "scored": 0}
         self._counts = {"measured": 0, "scored": 0}
         self._since = {"measured": 0.0, "scored": 0.0}
-        self._last = time.monotonic()
+        self._last = self._previous = time.monotonic()
 
     def planned(self, plan: Plan, to_measure: int, to_score: int) -> None:
         """Say what is left to do, and start counting."""
         super().planned(plan, to_measure, to_score)
+        self._previous = time.monotonic()
         self._totals = {"measured": to_measure, "scored": to_score}
 
     def case(self, batch: Batch, row: dict[str, Any]) -> None:
@@ -81,7 +82,9 @@ class Lines(Reporter):
             return
         now = time.monotonic()
         if not self._counts[what]:
-            self._since[what] = self._last = now
+            self._since[what] = self._previous
+            self._last = now
+        self._previous = now
         self._counts[what] += number
         count, total = self._counts[what], self._totals[what]
         if now - self._last < LINE_SECONDS and count != total:
