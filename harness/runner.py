@@ -105,7 +105,12 @@ def run(prepared: Prepared, observer: Observer) -> Outcome:
         observer.note(str(damage))
     work = Work(prepared, store, observer)
     todo = remaining(plan, store.states, settings, work.has_reconstruction)
-    observer.planned(plan, todo.cases, len(unscored(plan, store.states, settings)) + todo.cases)
+    to_score = len(unscored(plan, store.states, settings)) + sum(
+        len(batch.cases)
+        for batch in todo.batches
+        if batch.weights != "random" and label(batch.codec) not in plan.unavailable
+    )
+    observer.planned(plan, todo.cases, to_score)
     if todo.batches:
         work.measure(todo)
     if pending := unscored(plan, store.states, settings):
