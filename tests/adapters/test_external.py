@@ -83,12 +83,10 @@ def test_the_programs_run_in_a_folder_of_their_own_that_is_removed(specs, tmp_pa
 
 def test_the_time_is_what_the_program_tells_or_else_that_of_the_process(specs, loaded):
     running = loaded(specs["external-pair"])
-    start = time.perf_counter()
     bitstream, encoding, _ = running.encode(photograph)
-    whole_ms = (time.perf_counter() - start) * 1e3
     _, decoding = running.decode(bitstream)
-    assert 0 < encoding.samples_ms[0] < whole_ms / 2  # starting Python is not in it
-    assert decoding.samples_ms[0] > 5  # here it is
+    assert encoding.samples_ms == [0.125]
+    assert decoding.samples_ms[0] > 1  # no process starts, runs and ends in less
 
 
 def test_the_memory_is_the_programs_and_not_the_workers(specs, loaded):
