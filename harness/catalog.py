@@ -19,6 +19,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.checkpoints import expand
 from harness.errors import HarnessError, ManifestError, UnknownName
 from harness.manifest import Table, read_toml
 
@@ -410,7 +411,7 @@ def select(catalog: Catalog, names: Iterable[str]) -> tuple[list[CodecSpec], boo
 
     Args:
         catalog: What there is.
-        names: Codec names, ``name@checkpoint``, or ``all``.
+        names: Codec names, ``name@checkpoint``, ``name@pattern``, or ``all``.
 
     Returns:
         The specs in the order asked, and ``False`` when they came from ``all`` alone.
@@ -418,7 +419,7 @@ def select(catalog: Catalog, names: Iterable[str]) -> tuple[list[CodecSpec], boo
     chosen: dict[tuple[str, Path | None], CodecSpec] = {}
     by_name = False
     for name in names:
-        specs = catalog.all() if name == "all" else [catalog.get(name)]
+        specs = catalog.all() if name == "all" else [catalog.get(one) for one in expand(name)]
         by_name = by_name or name != "all"
         chosen.update({(s.name, s.checkpoint): s for s in specs})
     return list(chosen.values()), by_name

@@ -1,0 +1,38 @@
+"""Checkpoints by a pattern, ``name@folder/*.safetensors``, in the order of their numbers."""
+
+from __future__ import annotations
+
+import glob
+import re
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """A sort key by which ``step9`` comes before ``step10``."""
+    parts = re.findall(r"\d+|\D+", text)
+    return tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in parts)
+
+
+def expand(name: str) -> list[str]:
+    """``codec@PATTERN`` as one ``codec@FILE`` for each file that matches; other names as they are.
+
+    Args:
+        name: What ``--codec`` names. ``*``, ``?`` and ``[...]`` match within a folder's name,
+            ``**`` over folders. A file that has the very name is taken at its word.
+
+    Raises:
+        HarnessError: No file matches.
+    """
+    codec, at, pattern = name.partition("@")
+    path = Path(pattern).expanduser()
+    if not at or not glob.has_magic(pattern) or path.is_file():
+        return [name]
+    found = [file for file in glob.iglob(str(path), recursive=True) if Path(file).is_file()]
+    if not found:
+        raise HarnessError(
+            f"no checkpoint of codec '{codec}' matches {pattern}",
+            "check the folder; quote the pattern, so that the shell leaves it as it is",
+        )
+    return [f"{codec}@{file}" for file in sorted(found, key=natural_key)]
