@@ -16,12 +16,9 @@ placeholder is an option of the manifest or of the rate point. A literal brace i
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import string
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,12 +34,10 @@ from harness.codec import (
     Image,
     RatePoint,
     SelfTimed,
-    Unavailable,
     thread_count,
 )
-from harness.worker import launch
+from harness.worker import program
 
-LAST_LINES = 5
 PPM_HEADER = re.compile(rb"P6(?:\s+|\s*#[^\n]*\n\s*)(\d+)\s+(\d+)\s+255\s")
 
 
@@ -86,27 +81,13 @@ class Program:
                 that it printed.
         """
         command = [argument.format_map(values) for argument in self.arguments]
-        report_file = folder / "report.json"
-        launched = subprocess.run(
-            [sys.executable, "-I", "-S", launch.__file__, str(report_file), *command],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-        output = launched.stdout.decode(errors="replace")
-        if not report_file.is_file():
-            raise CodecError(f"{command[0]} was killed together with what had started it")
-        result = json.loads(report_file.read_text())
-        if result["exit_code"] == launch.NOT_STARTED:
-            raise Unavailable(f"program {output.strip() or command[0]}; install it, or mend PATH")
-        if result["exit_code"] != 0:
-            raise CodecError(f"{command[0]} {ended(result['exit_code'])}: {last_lines(output)}")
+        ended = program.run(command, folder)
+        if ended.exit_code != 0:
+            raise CodecError(f"{command[0]} {ended}")
         written = Path(values["output"])
         if not (written.is_file() and written.stat().st_size):
             raise CodecError(f"{command[0]} ended well but wrote nothing to {written.name}")
-        report = CallReport(self.time_of(output, result["ms"]), result["peak_rss"])
+        report = CallReport(self.time_of(ended.output, ended.ms), ended.peak_rss_bytes)
         return written.read_bytes(), report
 
     def time_of(self, output: str, process_ms: float) -> float:
@@ -119,7 +100,8 @@ class Program:
             return process_ms
         found = self.own_time.search(output)
         if found is None:
-            raise CodecError(f"[external] {self.name}_ms matches nothing in: {last_lines(output)}")
+            printed = program.last_lines(output)
+            raise CodecError(f"[external] {self.name}_ms matches nothing in: {printed}")
         groups = found.groupdict()
         return float(groups["ms"]) if "ms" in groups else float(groups["s"]) * 1e3
 
@@ -211,17 +193,6 @@ def own_time_pattern(table: Mapping[str, Any], key: str) -> re.Pattern[str] | No
     if not {"ms", "s"} & set(pattern.groupindex):
         raise CodecError(f"[external] {key}: needs a group named 'ms' or 's', as (?P<ms>[0-9.]+)")
     return pattern
-
-
-def ended(exit_code: int) -> str:
-    """How a program ended, as a phrase."""
-    return f"was ended by signal {-exit_code}" if exit_code < 0 else f"exited with {exit_code}"
-
-
-def last_lines(output: str) -> str:
-    """The last lines that a program printed, in one."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return " | ".join(lines[-LAST_LINES:]) or "it printed nothing"
 
 
 def write_image(path: Path, image: Image) -> None:
