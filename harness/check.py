@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from harness.catalog import CodecSpec
 from harness.codec import WeightsMode
+from harness.codec_spec import CodecSpec
 from harness.conformance import Conformance, Test, Violation, told
 from harness.errors import HarnessError
 from harness.resident import ResidentCodec

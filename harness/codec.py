@@ -33,14 +33,17 @@ class RatePoint:
         options: The manifest's options of this rate point.
         weights: ``pretrained``, ``random`` (seeded, for plumbing and speed) or ``none`` for a
             codec without a network.
-        files: Where the weights files of the manifest lie on this machine, by file name. A
-            checkpoint named on the command line stands under ``checkpoint``.
+        files: Where the weights files that this rate point needs lie on this machine, by file
+            name. A checkpoint named on the command line stands under ``checkpoint``.
+        upstream: The pinned checkout of the authors' repository, for a codec whose manifest has
+            ``[upstream]``. It is read-only.
     """
 
     id: str
     options: Mapping[str, Any] = field(default_factory=dict)
     weights: WeightsMode = "none"
     files: Mapping[str, Path] = field(default_factory=dict)
+    upstream: Path | None = None
 
 
 class CodecError(Exception):
@@ -83,6 +86,14 @@ class Codec(ABC):
             Unavailable: Something that this rate point needs is missing.
         """
         self.rate = rate
+
+    def facts(self) -> Mapping[str, str | int | float | bool]:
+        """What else a record should say of how the loaded codec works, such as its version.
+
+        Called after :meth:`load`. Facts are told, not compared: what decides the numbers belongs
+        in the manifest's options.
+        """
+        return {}
 
     @abstractmethod
     def encode(self, image: Image) -> bytes:

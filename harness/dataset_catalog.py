@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.catalog import data_folder
 from harness.errors import ManifestError
+from harness.folders import data_folder
 from harness.manifest import Table, read_toml
 
 

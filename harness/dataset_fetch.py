@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
-from harness.catalog import cache_folder
 from harness.dataset_catalog import DatasetSpec, FileSpec
 from harness.download import DownloadError, download
+from harness.folders import cache_folder
 
 
 def cached_folder(name: str) -> Path:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.catalog import cache_folder, load_catalog
+from harness.catalog import load_catalog
+from harness.folders import cache_folder
 
 State = Literal["works", "missing", "warning"]
 LOW_DISK_BYTES = 5 * 10**9

@@ -47,6 +47,8 @@ class Estimator:
         """What measuring and scoring the cases of ``batches`` will take."""
         seconds = disk = 0.0
         for batch in batches:
+            if batch.unavailable is not None:
+                continue
             for case in batch.cases:
                 known = self._by_rate.get((batch.codec.name, case.rate.id))
                 known = known or self._by_codec.get(batch.codec.name)

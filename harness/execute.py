@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.catalog import RateSpec
 from harness.codec import Image
+from harness.codec_spec import RateSpec
 from harness.errors import HarnessError
 from harness.images import write_png
 from harness.resident import ResidentCodec
@@ -164,7 +164,7 @@ class Passes:
             item.seconds += share
             item.row.update(
                 profile,
-                load_ms=codec.load_ms,
+                **_loading(codec),
                 bytes=length,
                 bpp=8 * length / (height * width),
                 bitstream_sha256=hashlib.sha256(item.bitstream).hexdigest(),
@@ -209,7 +209,7 @@ class Passes:
         except WorkerFailure as failure:
             item.fail(failure)
         else:
-            item.row.update(_timing("decode", measured), load_ms=codec.load_ms)
+            item.row.update(_timing("decode", measured), **_loading(codec))
             if image.shape == shape:
                 item.end("ok", None, _remark(item.row))
             else:
@@ -321,6 +321,13 @@ def _timing(which: str, measured: Measured) -> Row:
         f"{which}_peak_device_bytes": measured.peak_device_bytes,
         f"{which}_peak_device_reserved_bytes": measured.peak_device_reserved_bytes,
     }
+
+
+def _loading(codec: ResidentCodec) -> Row:
+    if codec.loaded is None:
+        return {}
+    facts = json.dumps(dict(codec.loaded.facts), sort_keys=True)
+    return {"load_ms": codec.loaded.ms, "facts": facts}
 
 
 def _remark(row: Row) -> str | None:

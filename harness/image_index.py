@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.catalog import cache_folder
+from harness.folders import cache_folder
 
 # The table's number grows when images.py reads a file to another size, or refuses what it took.
 _CREATE = (

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from harness.catalog import CodecSpec, load_catalog, select
+from harness.catalog import load_catalog, select
+from harness.codec_spec import CodecSpec, RateSpec
 from harness.datasets import Dataset, resolve
+from harness.digests import remembered_sha256
 from harness.errors import HarnessError, UnknownName
 from harness.metrics import METRICS
 from harness.resolution import Resolution, parse
@@ -76,11 +78,13 @@ def prepare(request: Request) -> Prepared:
         resolve(name, download=request.download, limit=request.limit) for name in request.dataset
     ]
     _distinct(datasets)
-    checkpoints: dict[tuple[str, Path | None], str] = {}
+    checkpoints: dict[tuple[str, Path | None, str], str] = {}
     refused: dict[str, str] = {}
     for codec in codecs:
         try:
-            checkpoints[codec.name, codec.checkpoint] = checkpoint(codec, settings)
+            for rate in codec.rates:
+                identity = checkpoint(codec, rate, settings)
+                checkpoints[codec.name, codec.checkpoint, rate.id] = identity
         except HarnessError as error:
             refused[label(codec)] = str(error)
     plan = make_plan(codecs, datasets, resolutions, request.rate, settings, checkpoints, refused)
@@ -100,24 +104,23 @@ def _distinct(datasets: Sequence[Dataset]) -> None:
         )
 
 
-def checkpoint(codec: CodecSpec, settings: Settings) -> str:
-    """The identity of a network's weights: the file's name and its sha256, or ``random``.
+def checkpoint(codec: CodecSpec, rate: RateSpec, settings: Settings) -> str:
+    """The identity of a rate point's weights: the file's name and its sha256, or ``random``.
 
     Raises:
         HarnessError: A file is not the one that the manifest names by its sha256.
     """
-    from harness.weights import sha256_of
-
     if weights_mode(codec, settings) != "pretrained":
         return "random" if codec.network else ""
     if codec.checkpoint is not None:
-        return f"{codec.checkpoint.name}:{sha256_of(codec.checkpoint)[:16]}"
-    paths = codec.weights_paths()
+        return f"{codec.checkpoint.name}:{remembered_sha256(codec.checkpoint)[:16]}"
+    paths = codec.weights_paths(rate)
     if not all(path.is_file() for path in paths.values()):
         return ""  # unavailable; the plan says why
     digests = []
-    for weights in codec.weights:
-        digest = sha256_of(paths[weights.file])
+    needed = codec.weights_of(rate)
+    for weights in needed:
+        digest = remembered_sha256(paths[weights.file])
         if weights.sha256 not in {None, digest}:
             raise HarnessError(
                 f"weights {paths[weights.file]} are truncated or of another version: their "
@@ -126,7 +129,7 @@ def checkpoint(codec: CodecSpec, settings: Settings) -> str:
             )
         digests.append(digest)
     one = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-    return f"{codec.weights[0].file}:{one[:16]}" if digests else ""
+    return f"{needed[0].file}:{one[:16]}" if digests else ""
 
 
 def _settings(request: Request) -> Settings:

@@ -8,11 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.catalog import CodecSpec, RateSpec
 from harness.codec import WeightsMode
+from harness.codec_spec import CodecSpec, RateSpec
 from harness.environments import inline
 from harness.worker import wire
-from harness.worker.client import Limits, Worker, WorkerFailure, rate_fields
+from harness.worker.client import Limits, Loaded, Worker, WorkerFailure, rate_fields
 
 
 class ResidentCodec:
@@ -41,7 +41,7 @@ class ResidentCodec:
     ) -> None:
         self.spec = spec
         self.rate = rate
-        self.load_ms: float | None = None
+        self.loaded: Loaded | None = None
         self._weights: WeightsMode = weights
         self._device = device
         self._threads = threads
@@ -49,7 +49,7 @@ class ResidentCodec:
         self._log = log
         self._stack = ExitStack()
         self._worker: Worker | None = None
-        self._loaded: str | None = None
+        self._at: str | None = None
         self._failure: WorkerFailure | None = None
         self._warm: set[tuple[int, ...]] = set()
         self._profiles: dict[tuple[int, int], dict[str, int | None]] = {}
@@ -86,7 +86,13 @@ class ResidentCodec:
 
     def fields(self, rate: RateSpec) -> wire.Header:
         """A rate point of this codec as it travels on the wire."""
-        return rate_fields(rate.id, rate.options, self._weights, self.spec.weights_paths())
+        return rate_fields(
+            rate.id,
+            rate.options,
+            self._weights,
+            self.spec.weights_paths(rate),
+            self.spec.upstream_folder,
+        )
 
     def _ready(self) -> Worker:
         if self._failure is not None:
@@ -99,9 +105,9 @@ class ResidentCodec:
                 self._worker.open(
                     self.spec.folder, self.spec.entry, self.spec.options, self._device
                 )
-            if self._loaded != self.rate.id:
-                self.load_ms = self._worker.load(self.fields(self.rate))
-                self._loaded = self.rate.id
+            if self._at != self.rate.id:
+                self.loaded = self._worker.load(self.fields(self.rate))
+                self._at = self.rate.id
         except WorkerFailure as failure:
             self._failure = failure
             self._discard()
@@ -109,7 +115,7 @@ class ResidentCodec:
         return self._worker
 
     def _discard(self) -> None:
-        self._worker = self._loaded = None
+        self._worker = self._at = None
         self._warm.clear()
         self._stack.close()
 

@@ -73,14 +73,14 @@ class Outcome:
         """Cases that did not end ``ok``, by codec; those of unavailable codecs left out."""
         counts: dict[str, int] = {}
         for batch in self.prepared.plan.batches:
-            name = label(batch.codec)
-            if name in self.prepared.plan.unavailable:
+            if batch.unavailable is not None:
                 continue
             bad = sum(
                 (state := self.store.states.get(case.id)) is None or state.status != "ok"
                 for case in batch.cases
             )
             if bad:
+                name = label(batch.codec)
                 counts[name] = counts.get(name, 0) + bad
         return counts
 
@@ -108,7 +108,7 @@ def run(prepared: Prepared, observer: Observer) -> Outcome:
     to_score = len(unscored(plan, store.states, settings)) + sum(
         len(batch.cases)
         for batch in todo.batches
-        if batch.weights != "random" and label(batch.codec) not in plan.unavailable
+        if batch.weights != "random" and batch.unavailable is None
     )
     observer.planned(plan, todo.cases, to_score)
     if todo.batches:
@@ -157,15 +157,15 @@ class Work:
             with machine_to_itself(self._waiting):
                 self.store.refresh()  # another run may have measured it meanwhile
                 left = remaining(
-                    Plan((batch,), (), todo.unavailable),
+                    Plan((batch,)),
                     self.store.states,
                     self.prepared.settings,
                     self.has_reconstruction,
                 )
                 for part in left.batches:
                     self.observer.batch(part)
-                    if reason := todo.unavailable.get(label(part.codec)):
-                        record_unavailable(part, context, reason)
+                    if part.unavailable is not None:
+                        record_unavailable(part, context, part.unavailable)
                     else:
                         measure_batch(part, context)
 

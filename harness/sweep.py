@@ -6,16 +6,17 @@ opens no image, starts no process and writes nothing.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from harness.catalog import CodecSpec, RateSpec
 from harness.codec import WeightsMode
+from harness.codec_spec import CodecSpec, RateSpec
 from harness.datasets import Dataset, SourceImage
 from harness.resolution import NATIVE, POLICY, Resolution, fits
 
@@ -24,6 +25,10 @@ PROTOCOL = 1
 
 BATCH_IMAGES = 24
 """The images that share one loaded model: all of Kodak, and little lost when a run is killed."""
+
+
+Checkpoints = Mapping[tuple[str, Path | None, str], str]
+"""Identity of weights by the codec's name, the checkpoint that was asked for, and the rate."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Batch:
-    """Cases that share one loaded model: one rate point, or all of a progressive codec."""
+    """Cases that share one loaded model: one rate point, or all of a progressive codec.
+
+    Those of a codec or rate point that cannot run here are recorded with the reason, not tried.
+    """
 
     codec: CodecSpec
     rates: tuple[RateSpec, ...]
@@ -62,6 +70,7 @@ class Batch:
     cases: tuple[Case, ...]
     checkpoint: str
     weights: WeightsMode
+    unavailable: str | None = None
 
     def place(self, case: Case) -> list[str]:
         """The names under which a case's files lie in the run's folder."""
@@ -86,18 +95,29 @@ class Plan:
     Attributes:
         batches: In the order in which they run.
         skipped: Images that a resolution does not fit, and files that were refused.
-        unavailable: Codecs that cannot run here, with the reason; their cases are in
-            ``batches`` all the same and are recorded as unavailable.
     """
 
     batches: tuple[Batch, ...]
     skipped: tuple[Skip, ...] = ()
-    unavailable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def cases(self) -> int:
         """How many cases there are."""
         return sum(len(batch.cases) for batch in self.batches)
+
+    @functools.cached_property
+    def unavailable(self) -> dict[str, str]:
+        """What cannot run here, with the reason: codecs, or some of a codec's rate points."""
+        reasons: dict[str, dict[str, str | None]] = {}
+        for batch in self.batches:
+            for rate in batch.rates:
+                reasons.setdefault(label(batch.codec), {})[rate.id] = batch.unavailable
+        found: dict[str, str] = {}
+        for name, by_rate in reasons.items():
+            for rate_id, reason in by_rate.items():
+                if reason is not None:
+                    found[f"{name} {rate_id}" if None in by_rate.values() else name] = reason
+        return found
 
 
 class State(Protocol):
@@ -116,7 +136,7 @@ def make_plan(
     resolutions: Sequence[Resolution],
     rates: Sequence[str],
     settings: Settings,
-    checkpoints: Mapping[tuple[str, Path | None], str],
+    checkpoints: Checkpoints,
     refused: Mapping[str, str],
 ) -> Plan:
     """All cases that were asked for.
@@ -127,8 +147,7 @@ def make_plan(
         resolutions: The resolutions, ``native`` among them.
         rates: Ids of rate points; empty for all. A codec that has none of them is an error.
         settings: How to measure.
-        checkpoints: Identity of the weights, with their sha256, by the codec's name and the
-            checkpoint that was asked for.
+        checkpoints: Identity of the weights, with their sha256.
         refused: Codecs, by :func:`label`, that may not run, with the reason.
 
     Raises:
@@ -137,7 +156,6 @@ def make_plan(
     skipped = [
         Skip(d.name, str(path), "native", reason) for d in datasets for path, reason in d.refused
     ]
-    unavailable: dict[str, str] = {}
     batches: list[Batch] = []
     fitting: dict[tuple[str, Resolution], list[SourceImage]] = {}
     for dataset in datasets:
@@ -146,15 +164,20 @@ def make_plan(
             fitting[dataset.name, resolution] = images
             skipped += misfits
     for codec in codecs:
-        if reason := refused.get(label(codec)) or cannot_run(codec, settings):
-            unavailable[label(codec)] = reason
         mode = weights_mode(codec, settings)
         chosen = tuple(codec.rate(r) for r in rates) if rates else codec.rates
         chosen = tuple(sorted(chosen, key=codec.rates.index))
         groups = [chosen] if codec.progressive else [(rate,) for rate in chosen]
-        checkpoint = checkpoints.get((codec.name, codec.checkpoint), "")
+        of_groups = [
+            (
+                group,
+                checkpoints.get((codec.name, codec.checkpoint, group[-1].id), ""),
+                refused.get(label(codec)) or cannot_run(codec, group[-1], settings),
+            )
+            for group in groups
+        ]
         for (dataset_name, resolution), images in fitting.items():
-            for group in groups:
+            for group, checkpoint, reason in of_groups:
                 identities = [
                     (rate, _case_prefix(codec, rate, dataset_name, resolution, settings,
                                         checkpoint, mode))
@@ -167,9 +190,11 @@ def make_plan(
                         for image in images[start : start + BATCH_IMAGES]
                     )
                     batches.append(
-                        Batch(codec, group, dataset_name, resolution, cases, checkpoint, mode)
+                        Batch(
+                            codec, group, dataset_name, resolution, cases, checkpoint, mode, reason
+                        )
                     )
-    return Plan(tuple(batches), tuple(skipped), unavailable)
+    return Plan(tuple(batches), tuple(skipped))
 
 
 def label(codec: CodecSpec) -> str:
@@ -188,13 +213,13 @@ def device_of(codec: CodecSpec, settings: Settings) -> str:
     return "cpu" if known == ("cpu",) else settings.device
 
 
-def cannot_run(codec: CodecSpec, settings: Settings) -> str | None:
-    """Why the codec cannot run under these settings, or ``None``."""
+def cannot_run(codec: CodecSpec, rate: RateSpec, settings: Settings) -> str | None:
+    """Why the rate point cannot run under these settings, or ``None``."""
     kind = device_of(codec, settings).partition(":")[0]
     if kind not in codec.constraints.devices:
         allowed = " or ".join(codec.constraints.devices)
         return f"codec '{codec.name}' does not run on {kind}; use --device {allowed}"
-    return codec.unavailable(settings.weights)
+    return codec.unavailable(settings.weights, rate)
 
 
 def measured(
@@ -226,11 +251,10 @@ def remaining(
     """
     batches = []
     for batch in plan.batches:
-        reason = plan.unavailable.get(label(batch.codec))
         todo = tuple(
             case
             for case in batch.cases
-            if not measured(case, states, settings, reason)
+            if not measured(case, states, settings, batch.unavailable)
             or (
                 lacks_score(batch, states[case.id], settings, ignoring=states[case.id].blank)
                 and not has_image(batch, case)
@@ -239,9 +263,8 @@ def remaining(
         if todo:
             held = {case.rate.id for case in todo}
             rates = tuple(rate for rate in batch.rates if rate.id in held)
-            batches.append(Batch(batch.codec, rates, batch.dataset, batch.resolution, todo,
-                                 batch.checkpoint, batch.weights))  # fmt: skip
-    return Plan(tuple(batches), plan.skipped, plan.unavailable)
+            batches.append(replace(batch, rates=rates, cases=todo))
+    return Plan(tuple(batches), plan.skipped)
 
 
 def lacks_score(

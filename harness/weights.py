@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.catalog import cache_folder
+from harness.digests import sha256_of
 from harness.download import download, is_offline
 from harness.errors import HarnessError
+from harness.folders import cache_folder
 
 Tensors = dict[str, npt.NDArray[np.float32]]
 
@@ -162,12 +163,6 @@ def not_here(weights: Network | PublishedFile) -> str | None:
 def weights_folder() -> Path:
     """Where metrics' weights are kept."""
     return cache_folder() / "weights" / "metrics"
-
-
-def sha256_of(path: Path) -> str:
-    """sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _cached(network: Network) -> Tensors | None:

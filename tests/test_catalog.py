@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalog import load_catalog, read_codec, select
+from harness.catalog import load_catalog, select
+from harness.codec_spec import read_codec
 from harness.errors import HarnessError, ManifestError, UnknownName
 
 MINIMAL = """

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.catalog import read_codec
 from harness.check import Conditions, check_codec
 from harness.cli import group, main
+from harness.codec_spec import read_codec
 from harness.errors import HarnessError
 
 FIXTURES = Path(__file__).parent / "fixtures" / "adapters"

@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 from photographs import kodak_folder, skimage_file
 
-from harness.catalog import data_folder
 from harness.cli.list import command as list_command
 from harness.dataset_catalog import load_datasets, read_dataset
 from harness.datasets import resolve
 from harness.errors import HarnessError, ManifestError, UnknownName
+from harness.folders import data_folder
 from harness.images import read_image, write_png
 
 

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 from columns_table import PAGE, with_tables
 
-from harness.catalog import read_codec
 from harness.cli import COMMANDS, group
+from harness.codec_spec import read_codec
 from harness.errors import ManifestError
 from harness.metrics import METRICS
 
@@ -33,6 +33,8 @@ REQUIRED_FIRST = {  # what a table must hold before its unknown keys are told
     "rate": MANIFEST + '[[rate]]\nid = "low"\n{}',
     "constraints": MANIFEST + "[constraints]\n{}",
     "requires": MANIFEST + '[[requires]]\nmodule = "numpy"\ninstall = "pip install numpy"\n{}',
+    "upstream": MANIFEST + f'[upstream]\nrepository = "mine.git"\ncommit = "{"0" * 40}"\n{{}}',
+    "environment": MANIFEST + '[environment]\nname = "mine"\n{}',
     "weights": MANIFEST + '[[weights]]\nfile = "mine.pt"\n{}',
     "external": MANIFEST + "[external]\n{}",
     "variant": MANIFEST + '[variants.mine-444]\ntitle = "Mine 4:4:4"\n{}',

@@ -13,8 +13,8 @@ from harness.cli.options import complete_codec
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from harness.catalog import CodecSpec
     from harness.check import Conditions
+    from harness.codec_spec import CodecSpec
 
 COLOURS = {"pass": "green", "fail": "red", "refused": "yellow"}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from harness.catalog import CodecSpec
+    from harness.codec_spec import CodecSpec
     from harness.dataset_catalog import DatasetSpec
 
 Row = dict[str, Any]

@@ -32,7 +32,7 @@ def _codec_names() -> list[str]:
 
 
 def _dataset_names() -> list[str]:
-    from harness.catalog import data_folder
+    from harness.folders import data_folder
 
     return [path.stem for path in sorted(data_folder("datasets").glob("*.toml"))]
 

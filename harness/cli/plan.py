@@ -85,7 +85,7 @@ def _rows(plan: Plan, todo: Plan, estimator: Any) -> tuple[list[list[str]], Cost
         mine = left.get(key, [])
         remaining_cases = sum(len(b.cases) for b in mine)
         counts = [str(cases), str(cases - remaining_cases), str(remaining_cases)]
-        if key[0] in plan.unavailable:
+        if all(b.unavailable is not None for b in batches):
             rows.append([*key, *counts, "unavailable", ""])
             continue
         cost = estimator.cost(mine)

@@ -50,6 +50,8 @@ CASE_COLUMNS = (
     Column("bitstream_sha256", pa.string(), "sha256 of the bitstream"),
     Column("deterministic", pa.bool_(), "whether repeated encodes gave the same bytes; null: "
                                         "encoded once"),
+    Column("facts", pa.string(), "what the codec tells of itself once loaded, such as its version, "
+                                 "as JSON"),
     Column("load_ms", pa.float64(), "time to load the model, timed apart", "ms"),
     Column("encode_ms", pa.float64(), "median of encode_samples_ms", "ms"),
     Column("decode_ms", pa.float64(), "median of decode_samples_ms", "ms"),

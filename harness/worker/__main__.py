@@ -9,7 +9,7 @@ Requests (``op``) and their answers (``event``):
 op         header                                          answer
 =========  ==============================================  ==================================
 open       folder, entry, options, device                  done: faces
-load       rate (id, options, weights, files)              done: load_ms
+load       rate (id, options, weights, files, upstream)    done: load_ms, facts
 encode     height, width, warmup, repeats; image           sample..., done: figures; bitstream
 decode     warmup, repeats; bitstream                      sample..., done: figures; image
 prefixes   rates; bitstream                                done: lengths
@@ -104,7 +104,7 @@ class Session:
     def _on_load(self, header: wire.Header, _: bytearray) -> tuple[wire.Header, bytes]:
         rate = rate_point(header["rate"])
         load_ms = timed(lambda: self.codec.load(rate))[1]
-        return {"load_ms": load_ms}, b""
+        return {"load_ms": load_ms, "facts": dict(self.codec.facts())}, b""
 
     def _on_encode(
         self, header: wire.Header, payload: bytearray
@@ -180,7 +180,8 @@ def highest(a: Peaks, b: Peaks) -> Peaks:
 def rate_point(fields: dict[str, Any]) -> RatePoint:
     """The rate point of a request's header."""
     files = {name: Path(path) for name, path in fields["files"].items()}
-    return RatePoint(fields["id"], fields["options"], fields["weights"], files)
+    upstream = Path(fields["upstream"]) if fields["upstream"] else None
+    return RatePoint(fields["id"], fields["options"], fields["weights"], files, upstream)
 
 
 def checked_bytes(result: object) -> bytes:

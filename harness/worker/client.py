@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import select
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +14,7 @@ from typing import Any, Self
 
 from harness.codec import Image, WeightsMode
 from harness.worker import wire
+from harness.worker.process import Process
 
 WATCH_INTERVAL = 0.05
 START_TIMEOUT = 120.0
@@ -70,12 +68,18 @@ class Measured:
         return cls(**{name: answer[name] for name in cls.__dataclass_fields__})
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A rate point that was loaded: how long it took, and what the codec tells of itself."""
+
+    ms: float
+    facts: Mapping[str, Any]
+
+
 class Worker:
     """A running worker. Use it as a context manager, or call :meth:`stop`."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], server: socket.socket, log: Path, limits: Limits
-    ) -> None:
+    def __init__(self, process: Process, server: socket.socket, log: Path, limits: Limits) -> None:
         """Wait for the process to connect to ``server``.
 
         Raises:
@@ -85,7 +89,6 @@ class Worker:
         self.log = log
         self.limits = limits
         self.faces: frozenset[str] = frozenset()
-        self._oom_kills = _oom_kills()
         self._sock = self._accept(server)
 
     def open(
@@ -103,11 +106,10 @@ class Worker:
         self.faces = frozenset(answer["faces"])
         return self.faces
 
-    def load(self, rate: wire.Header) -> float:
-        """Load the model for a rate point (see :func:`rate_fields`). Returns ms."""
+    def load(self, rate: wire.Header) -> Loaded:
+        """Load the model for a rate point (see :func:`rate_fields`)."""
         answer, _ = self._request({"op": "load", "rate": rate}, limit=self.limits.load_seconds)
-        ms: float = answer["load_ms"]
-        return ms
+        return Loaded(answer["load_ms"], answer["facts"])
 
     def encode(
         self, image: Image, *, warmup: int = 0, repeats: int = 1
@@ -144,7 +146,7 @@ class Worker:
     def stop(self) -> None:
         """End the process and all that it started."""
         self._sock.close()
-        self._kill()
+        self.process.kill()
 
     def __enter__(self) -> Self:
         return self
@@ -166,9 +168,9 @@ class Worker:
                     sock = server.accept()[0]
                     wire.widen(sock)
                     return sock
-                if self.process.poll() is not None:
+                if self.process.wait(0) is not None:
                     raise self._died("while it started")
-        self._kill()
+        self.process.kill()
         message = f"the worker did not start in {START_TIMEOUT:.0f} s"
         raise WorkerFailure("timeout", "start", message, alive=False)
 
@@ -204,11 +206,11 @@ class Worker:
             if ready:
                 return
             if remaining <= 0:
-                self._kill()
+                self.process.kill()
                 message = f"{what} took longer than {limit:g} s"
                 raise WorkerFailure("timeout", what, message, alive=False)
-            if (used := _resident_bytes(self.process.pid)) > self.limits.memory_bytes:
-                self._kill()
+            if (used := self.process.memory_bytes() or 0) > self.limits.memory_bytes:
+                self.process.kill()
                 message = (
                     f"{what} took {used / 2**30:.1f} GiB of memory, "
                     f"over the limit of {self.limits.memory_bytes / 2**30:.1f} GiB"
@@ -217,28 +219,26 @@ class Worker:
 
     def _died(self, when: str) -> WorkerFailure:
         """Tell a crash by a signal, an exit and the kernel's out-of-memory killer apart."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout=10)
-        code = self.process.poll()
-        self._kill()
-        if code is not None and code < 0:
-            name = signal.Signals(-code).name
-            if -code == signal.SIGKILL and _oom_kills() > self._oom_kills:
-                message = f"the kernel ended the worker {when}: out of memory"
-                return WorkerFailure("out_of_memory", "host", message, alive=False)
+        ended = self.process.wait(10)
+        self.process.kill()
+        if ended is not None and ended.out_of_memory:
+            message = f"the kernel ended the worker {when}: out of memory"
+            return WorkerFailure("out_of_memory", "host", message, alive=False)
+        if ended is not None and ended.code < 0:
+            name = signal.Signals(-ended.code).name
             message = f"the worker was ended by {name} {when}"
             return WorkerFailure("crashed", name, message, alive=False)
+        code = "none" if ended is None else ended.code
         message = f"the worker ended with exit code {code} {when}"
         return WorkerFailure("crashed", "exit", message, alive=False)
 
-    def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
 
 def rate_fields(
-    rate_id: str, options: Mapping[str, Any], weights: WeightsMode, files: Mapping[str, Path]
+    rate_id: str,
+    options: Mapping[str, Any],
+    weights: WeightsMode,
+    files: Mapping[str, Path],
+    upstream: Path | None = None,
 ) -> wire.Header:
     """A rate point as it travels on the wire."""
     return {
@@ -246,40 +246,5 @@ def rate_fields(
         "options": dict(options),
         "weights": weights,
         "files": {name: str(path) for name, path in files.items()},
+        "upstream": str(upstream) if upstream else None,
     }
-
-
-def _resident_bytes(group: int) -> int:
-    """Resident memory of all processes of a process group, shared pages counted once each."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    total = 0
-    for pid in _group_members(group):
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            fields = Path(f"/proc/{pid}/statm").read_text().split()
-            total += int(fields[1]) * page
-    return total
-
-
-def _group_members(group: int) -> list[int]:
-    members = [group]
-    for child in _children(group):
-        members += _group_members(child)
-    return members
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except OSError:
-        return []
-    return [int(child) for child in text.split()]
-
-
-def _oom_kills() -> int:
-    """How many processes the kernel has ended for want of memory since the machine started."""
-    for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
-        with contextlib.suppress(OSError):
-            for line in Path(path).read_text().splitlines():
-                if line.startswith("oom_kill "):
-                    return int(line.split()[1])
-    return 0

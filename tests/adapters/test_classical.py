@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 from PIL import Image as Pillow
 
-from harness.catalog import read_codec
+from harness.codec_spec import read_codec
 from harness.environments.inline import worker
 from harness.worker.client import Limits, WorkerFailure, rate_fields
 

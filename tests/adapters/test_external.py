@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from harness.catalog import EXTERNAL_ENTRY, read_codec
+from harness.codec_spec import EXTERNAL_ENTRY, read_codec
 from harness.environments.inline import worker
 from harness.errors import ManifestError
 from harness.external import read_ppm, write_image

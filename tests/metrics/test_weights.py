@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from harness import weights
+from harness.digests import sha256_of
 from harness.metrics import Scorer
 from harness.unpickle import read_arrays
 from harness.weights import (
@@ -81,7 +82,7 @@ def network(tmp_path):
         ),
         read_published=lambda path: read_arrays(path.read_bytes()),
         packaged=PackagedFile(
-            "tinynet==1.0", weights.sha256_of(archive), "tinynet-1.0/tinynet/weights.ckpt"
+            "tinynet==1.0", sha256_of(archive), "tinynet-1.0/tinynet/weights.ckpt"
         ),
         read_packaged=read_arrays,
     )

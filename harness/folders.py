@@ -1,0 +1,40 @@
+"""Where things lie: what comes with the harness, what it keeps, what the user names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+
+def data_folder(name: Literal["adapters", "datasets", "containers", "results"]) -> Path:
+    """A folder of data that comes with the harness, in a checkout or in a wheel."""
+    package = Path(__file__).parent
+    inside = package / "_data" / name
+    return inside if inside.is_dir() else package.parent / name
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: ``HARNESS_CACHE``, or the user's cache folder."""
+    if chosen := os.environ.get("HARNESS_CACHE"):
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "codec-harness"
+
+
+def find_weights(adapter: Path, file: str) -> Path:
+    """Where a weights file lies: in the adapter's folder, ``HARNESS_WEIGHTS``, or the cache."""
+    places = [adapter / file]
+    chosen = os.environ.get("HARNESS_WEIGHTS", "")
+    roots = [Path(p).expanduser() for p in chosen.split(os.pathsep) if p]
+    places += [folder / file for root in roots for folder in (root / adapter.name, root)]
+    places.append(cache_folder() / "weights" / adapter.name / file)
+    return next((p for p in places if p.is_file()), places[-1])
+
+
+def find_upstream(adapter: str) -> Path:
+    """Where the checkout for an adapter's folder lies: under ``HARNESS_UPSTREAM``, or the cache."""
+    chosen = os.environ.get("HARNESS_UPSTREAM", "")
+    places = [Path(p).expanduser() / adapter for p in chosen.split(os.pathsep) if p]
+    places.append(cache_folder() / "upstream" / adapter)
+    return next((p for p in places if p.is_dir()), places[-1]).absolute()

@@ -1,0 +1,42 @@
+"""Looks at a checkout of upstream's repository: is it the pinned commit?"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+
+def wrong_checkout(folder: Path, commit: str) -> str | None:
+    """Why ``folder`` is no checkout of ``commit``, or ``None`` when it is. Starts no process."""
+    if not folder.is_dir():
+        return f"upstream's checkout {folder} not found"
+    found = head(folder)
+    if found is None:
+        return f"{folder} is no git checkout, so its version cannot be told"
+    if found != commit:
+        return f"{folder} is at commit {found[:12]}, not {commit[:12]}"
+    return None
+
+
+def head(folder: Path) -> str | None:
+    """The commit that is checked out in ``folder``, or ``None`` where git keeps nothing there."""
+    with contextlib.suppress(OSError):
+        git = folder / ".git"
+        if git.is_file():  # a worktree or a submodule
+            git = folder / git.read_text().removeprefix("gitdir:").strip()
+        text = (git / "HEAD").read_text().strip()
+        if not text.startswith("ref:"):
+            return text
+        return _reference(git, text.removeprefix("ref:").strip())
+    return None
+
+
+def _reference(git: Path, name: str) -> str | None:
+    with contextlib.suppress(OSError):
+        return (git / name).read_text().strip()
+    with contextlib.suppress(OSError):
+        for line in (git / "packed-refs").read_text().splitlines():
+            commit, _, packed = line.partition(" ")
+            if packed == name:
+                return commit
+    return None
