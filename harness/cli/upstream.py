@@ -1,0 +1,52 @@
+"""``harness upstream``: the repositories of codecs' authors."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group()
+def command() -> None:
+    """Fetch the repositories that adapters run code of.
+
+    Each is cloned from its official address into the cache, at the commit that the adapter was
+    written for. A checkout that you have already can be named instead: HARNESS_UPSTREAM names
+    folders that hold it under the name of the adapter's folder.
+    """
+
+
+@command.command("fetch")
+@click.argument("codecs", nargs=-1, required=True)
+def fetch(*, codecs: tuple[str, ...]) -> None:
+    """Fetch what CODECS need; 'all' names every codec."""
+    from harness.catalog import load_catalog, select
+    from harness.upstream_fetch import fetch_upstream
+
+    specs, by_name = select(load_catalog(), codecs)
+    done = set()
+    for spec in specs:
+        if spec.upstream is None and not by_name:
+            continue
+        if spec.folder in done:
+            continue
+        done.add(spec.folder)
+        folder = fetch_upstream(spec)
+        click.echo(f"{spec.name}: {folder}, licence: {spec.licence}")
+
+
+@command.command("list")
+def list_() -> None:
+    """List the repositories, and whether each is here."""
+    from harness.catalog import load_catalog
+    from harness.cli.table import print_table
+    from harness.folders import find_upstream
+    from harness.upstream import wrong_checkout
+
+    rows = {}
+    for spec in load_catalog().codecs.values():
+        if spec.upstream is not None and spec.folder not in rows:
+            folder = find_upstream(spec.folder.name)
+            here = wrong_checkout(folder, spec.upstream.commit) or str(folder)
+            commit = spec.upstream.commit[:12]
+            rows[spec.folder] = (spec.name, spec.upstream.repository, commit, spec.licence, here)
+    print_table(("codec", "repository", "commit", "licence", "here"), list(rows.values()))
