@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from harness.catalog import load_catalog
 from harness.codec import CodecError, Image, WeightsMode
+from harness.codec_spec import EnvironmentName
 from harness.errors import HarnessError
 from harness.request import Request, prepare
 from harness.store.load import load_results
@@ -49,7 +50,7 @@ def run(
         observer: Who is told how it goes on.
         **options: The other fields of :class:`harness.request.Request`: ``device``, ``limit``,
             ``repeats``, ``warmup``, ``timeout``, ``weights``, ``name``, ``threads``,
-            ``memory_limit``, ``keep``, ``upsample``, ``download``.
+            ``memory_limit``, ``keep``, ``upsample``, ``environment``, ``download``.
 
     Returns:
         The columns of :func:`load_results`; one row a case, whatever its status.
@@ -93,8 +94,10 @@ class LoadedCodec:
         weights: WeightsMode = "pretrained",
         threads: int | None = None,
         timeout: float = 600.0,
+        environment: EnvironmentName = "auto",
     ) -> None:
         """Start nothing yet; see :func:`load_codec`."""
+        from harness.environments import choose, missing
         from harness.measure.machine import total_memory
         from harness.resident import ResidentCodec
         from harness.worker.client import Limits
@@ -102,12 +105,13 @@ class LoadedCodec:
         spec = load_catalog().get(name)
         self.name = spec.name
         self.rate = spec.rate(rate) if rate is not None else spec.rates[len(spec.rates) // 2]
-        if reason := spec.unavailable(weights):
+        if reason := missing(spec, environment) or spec.unavailable(weights):
             raise HarnessError(f"codec '{spec.name}' is unavailable: {reason}")
         self._scratch = tempfile.TemporaryDirectory(prefix="harness-log-")
         self._resident = ResidentCodec(
             spec,
             self.rate,
+            environment=choose(spec, environment),
             weights=weights if spec.network else "none",
             device=device,
             threads=threads or len(os.sched_getaffinity(0)),
@@ -168,6 +172,7 @@ def load_codec(
     weights: WeightsMode = "pretrained",
     threads: int | None = None,
     timeout: float = 600.0,
+    environment: EnvironmentName = "auto",
 ) -> LoadedCodec:
     """A codec with ``encode`` and ``decode``, each of which runs in a child process.
 
@@ -178,11 +183,20 @@ def load_codec(
         weights: ``pretrained`` or ``random``, for a codec that is a network.
         threads: How many threads it may use; all when ``None``.
         timeout: The longest that one call may take, in seconds.
+        environment: ``auto``, ``inline``, ``venv`` or ``docker``.
 
     Raises:
         HarnessError: The codec is unknown or unavailable.
     """
-    return LoadedCodec(name, rate, device=device, weights=weights, threads=threads, timeout=timeout)
+    return LoadedCodec(
+        name,
+        rate,
+        device=device,
+        weights=weights,
+        threads=threads,
+        timeout=timeout,
+        environment=environment,
+    )
 
 
 def _names(value: Names | Iterable[str]) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from harness.codec import WeightsMode
-from harness.codec_spec import CodecSpec
+from harness.codec_spec import CodecSpec, EnvironmentName
 from harness.conformance import Conformance, Test, Violation, told
+from harness.environments import choose, missing
 from harness.errors import HarnessError
 from harness.resident import ResidentCodec
 from harness.worker.client import Limits, WorkerFailure
@@ -37,6 +38,7 @@ class Conditions:
         threads: How many threads the codec is to use.
         call_seconds: The longest that one call may take; a damaged bitstream's too.
         memory_bytes: The most resident memory that a process of the codec may take.
+        environment: Where it runs.
     """
 
     weights: WeightsMode = "pretrained"
@@ -44,6 +46,7 @@ class Conditions:
     threads: int = 1
     call_seconds: float = 60.0
     memory_bytes: int = 8 << 30
+    environment: EnvironmentName = "auto"
 
 
 def check_codec(spec: CodecSpec, conditions: Conditions, log: Path) -> Iterator[Finding]:
@@ -59,7 +62,7 @@ def check_codec(spec: CodecSpec, conditions: Conditions, log: Path) -> Iterator[
     Raises:
         HarnessError: Something that the codec needs is not on this machine.
     """
-    if reason := spec.unavailable(conditions.weights):
+    if reason := missing(spec, conditions.environment) or spec.unavailable(conditions.weights):
         raise HarnessError(f"codec '{spec.name}' is unavailable: {reason}")
     limits = Limits(conditions.call_seconds, LOAD_SECONDS, conditions.memory_bytes)
     weights: WeightsMode = conditions.weights if spec.network else "none"
@@ -69,6 +72,7 @@ def check_codec(spec: CodecSpec, conditions: Conditions, log: Path) -> Iterator[
                 ResidentCodec(
                     spec,
                     spec.rates[-1],
+                    environment=choose(spec, conditions.environment),
                     weights=weights,
                     device=conditions.device,
                     threads=conditions.threads,

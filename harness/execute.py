@@ -23,6 +23,7 @@ import numpy as np
 
 from harness.codec import Image
 from harness.codec_spec import RateSpec
+from harness.environments import Environment, choose
 from harness.errors import HarnessError
 from harness.images import write_png
 from harness.resident import ResidentCodec
@@ -90,9 +91,14 @@ def measure_batch(batch: Batch, context: Context) -> None:
 
     What was finished is written also when the batch is interrupted.
     """
-    progress = [Progress(case, _identity(batch, case, context)) for case in batch.cases]
+    environment = choose(batch.codec, context.settings.environment)
+    label = environment.label
+    progress = [
+        Progress(case, {**_identity(batch, case, context), "environment": label})
+        for case in batch.cases
+    ]
     log = context.store.file("logs", batch.place(batch.cases[0])[:3], batch.cases[0].id, ".log")
-    passes = Passes(batch, context, log)
+    passes = Passes(batch, context, environment, log)
     try:
         passes.encode(progress)
         passes.decode(progress)
@@ -111,6 +117,7 @@ class Passes:
     log: Path
     probe: Image | None = None
     """The first bitstream of the batch as the encoding process decodes it."""
+    environment: Environment
     leak: tuple[str, str] | None = None
     """Status and message of a codec whose decoder needs something outside the bytes."""
 
@@ -252,6 +259,7 @@ class Passes:
             limits=Limits(settings.timeout, LOAD_SECONDS, settings.memory_bytes),
             log=self.log,
         )
+            environment=self.environment,
 
     def _file(self, kind: str, case: Case, suffix: str) -> Path:
         return self.context.store.file(kind, self.batch.place(case), case.id, suffix)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from harness.catalog import load_catalog, select
-from harness.codec_spec import CodecSpec, RateSpec
+from harness.codec_spec import CodecSpec, EnvironmentName, RateSpec
 from harness.datasets import Dataset, resolve
 from harness.digests import remembered_sha256
+from harness.environments import missing
 from harness.errors import HarnessError, UnknownName
 from harness.metrics import METRICS
 from harness.resolution import Resolution, parse
@@ -43,6 +44,7 @@ class Request:
     memory_limit: float | None = None
     keep: Literal["all", "bitstreams", "none"] = "all"
     upsample: bool = False
+    environment: EnvironmentName = "auto"
     download: bool = True
 
     @property
@@ -81,6 +83,8 @@ def prepare(request: Request) -> Prepared:
     checkpoints: dict[tuple[str, Path | None, str], str] = {}
     refused: dict[str, str] = {}
     for codec in codecs:
+        if reason := missing(codec, request.environment):
+            refused[label(codec)] = reason
         try:
             for rate in codec.rates:
                 identity = checkpoint(codec, rate, settings)
@@ -158,6 +162,7 @@ def _settings(request: Request) -> Settings:
         timeout=request.timeout,
         memory_bytes=int(memory),
         keep=request.keep,
+        environment=request.environment,
     )
 
 

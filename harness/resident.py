@@ -10,7 +10,8 @@ from typing import Self
 
 from harness.codec import WeightsMode
 from harness.codec_spec import CodecSpec, RateSpec
-from harness.environments import inline
+from harness.environments import Environment
+from harness.folders import find_upstream
 from harness.worker import wire
 from harness.worker.client import Limits, Loaded, Worker, WorkerFailure, rate_fields
 
@@ -21,6 +22,7 @@ class ResidentCodec:
     Args:
         spec: The codec.
         rate: The rate point to load first; set :attr:`rate` to change it.
+        environment: Where its code runs.
         weights: Which weights to run with.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         threads: How many threads the codec is to use.
@@ -33,6 +35,7 @@ class ResidentCodec:
         spec: CodecSpec,
         rate: RateSpec,
         *,
+        environment: Environment,
         weights: WeightsMode,
         device: str,
         threads: int,
@@ -42,6 +45,7 @@ class ResidentCodec:
         self.spec = spec
         self.rate = rate
         self.loaded: Loaded | None = None
+        self._environment = environment
         self._weights: WeightsMode = weights
         self._device = device
         self._threads = threads
@@ -100,7 +104,13 @@ class ResidentCodec:
         try:
             if self._worker is None:
                 self._worker = self._stack.enter_context(
-                    inline.worker(self._log, self._threads, self._limits)
+                    self._environment.worker(
+                        self._log,
+                        self._threads,
+                        self._limits,
+                        device=self._device,
+                        reads=self._reads(),
+                    )
                 )
                 self._worker.open(
                     self.spec.folder, self.spec.entry, self.spec.options, self._device
@@ -113,6 +123,15 @@ class ResidentCodec:
             self._discard()
             raise
         return self._worker
+
+    def _reads(self) -> list[Path]:
+        """The files and folders of this machine that the codec reads, as far as they are there."""
+        paths = {
+            path for rate in self.spec.rates for path in self.spec.weights_paths(rate).values()
+        }
+        if self.spec.upstream is not None:
+            paths.add(find_upstream(self.spec.folder.name))
+        return [path for path in (self.spec.folder, *sorted(paths)) if path.exists()]
 
     def _discard(self) -> None:
         self._worker = self._at = None

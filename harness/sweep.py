@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from harness.codec import WeightsMode
-from harness.codec_spec import CodecSpec, RateSpec
+from harness.codec_spec import CodecSpec, EnvironmentName, RateSpec
 from harness.datasets import Dataset, SourceImage
 from harness.resolution import NATIVE, POLICY, Resolution, fits
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import complete_codec
+from harness.cli.options import complete_codec, environment_option
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.check import Conditions
-    from harness.codec_spec import CodecSpec
+    from harness.codec_spec import CodecSpec, EnvironmentName
 
 COLOURS = {"pass": "green", "fail": "red", "refused": "yellow"}
 
@@ -37,6 +37,7 @@ COLOURS = {"pass": "green", "fail": "red", "refused": "yellow"}
     show_default=True,
     help="Threads for the codec.",
 )
+@environment_option
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -65,6 +66,7 @@ def command(
     device: str,
     weights: str,
     threads: int,
+    environment: EnvironmentName,
     timeout: float,
     memory_limit: float,
     log: Path | None,
@@ -95,6 +97,7 @@ def command(
         threads=threads,
         call_seconds=timeout,
         memory_bytes=int(memory_limit * 2**30),
+        environment=environment,
     )
     with tempfile.TemporaryDirectory(prefix="harness-check-") as folder:
         for spec in specs.values():

@@ -47,6 +47,11 @@ complete_codec = _complete(_codec_names)
 complete_dataset = _complete(_dataset_names)
 complete_metric = _complete(_metric_names)
 
+environment_option = click.option(
+    "--environment", type=click.Choice(["auto", "inline", "venv", "docker"]), default="auto",
+    show_default=True, help="Where a codec runs whose manifest names an environment.",
+)  # fmt: skip
+
 _MEASURING = (
     click.option(
         "--codec", multiple=True, default=("all",), show_default=True, callback=split,
@@ -94,6 +99,7 @@ _MEASURING = (
     click.option(
         "--threads", type=click.IntRange(min=1), help="Threads for the codec; all by default.",
     ),
+    environment_option,
     click.option(
         "--weights", type=click.Choice(["pretrained", "random"]), default="pretrained",
         show_default=True, help="Random weights give true speed and memory, and no quality.",
@@ -119,6 +125,7 @@ _ONE_CODEC = (
     ),
     click.option("--rate", metavar="ID", help="Rate point; the middle one when not given."),
     click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N."),
+    environment_option,
     click.option(
         "--weights", type=click.Choice(["pretrained", "random"]), default="pretrained",
         show_default=True, help="Which weights a network runs with.",

@@ -1,1 +1,47 @@
-"""How a worker is started."""
+"""Where an adapter's code runs: inline, in a virtual environment or in a container."""
+
+from __future__ import annotations
+
+import os
+from typing import cast, get_args
+
+from harness.codec_spec import CodecSpec, EnvironmentName
+from harness.environments.base import Environment
+from harness.environments.docker import Docker
+from harness.environments.inline import Inline
+from harness.environments.venv import Venv
+from harness.errors import UnknownName
+
+__all__ = ["Docker", "Environment", "Inline", "Venv", "choose", "missing"]
+
+
+def choose(spec: CodecSpec, wanted: EnvironmentName = "auto") -> Environment:
+    """The environment in which a codec runs. Whether it can be started, ``missing`` tells.
+
+    A codec whose manifest names no environment runs inline, whatever is asked for. For the others
+    ``auto`` means what ``HARNESS_ENVIRONMENT`` names, or else whichever of the two is built, the
+    virtual environment before the image.
+
+    Raises:
+        UnknownName: ``HARNESS_ENVIRONMENT`` names none.
+    """
+    if wanted == "auto":
+        wanted = _default()
+    if spec.environment is None or wanted == "inline":
+        return Inline(spec.requires)
+    venv, image = Venv(spec.environment), Docker(spec.environment)
+    if wanted == "docker" or (wanted == "auto" and not venv.built and image.missing() is None):
+        return image
+    return venv
+
+
+def missing(spec: CodecSpec, wanted: EnvironmentName = "auto") -> str | None:
+    """Why no worker of a codec can be started, with the remedy, or ``None``."""
+    return choose(spec, wanted).missing()
+
+
+def _default() -> EnvironmentName:
+    named = os.environ.get("HARNESS_ENVIRONMENT") or "auto"
+    if named not in get_args(EnvironmentName):
+        raise UnknownName("HARNESS_ENVIRONMENT", named, get_args(EnvironmentName))
+    return cast(EnvironmentName, named)

@@ -3,67 +3,55 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.codec_spec import Requirement
+from harness.environments.base import PACKAGE, Environment, scratch
 from harness.worker.client import Limits, Worker
 
-THREAD_VARIABLES = (
-    "HARNESS_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)  # fmt: skip
 
-
-@contextmanager
-def worker(log: Path, threads: int, limits: Limits) -> Iterator[Worker]:
-    """A worker in a scratch folder of its own, which is its working and temporary folder.
+class Inline(Environment):
+    """Runs a codec with the packages that are installed beside the harness.
 
     Args:
-        log: The file to which all that the codec prints is appended.
-        threads: How many threads the codec is to use.
-        limits: Time and memory bounds.
-
-    Raises:
-        WorkerFailure: It did not start.
+        requires: What the codec needs of them.
     """
-    scratch = Path(tempfile.mkdtemp(prefix="harness-"))
-    address = scratch / "wire"
-    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        server.bind(str(address))
-        server.listen(1)
-        (scratch / "tmp").mkdir()
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "harness.worker", str(address)],
-                cwd=scratch / "tmp",
-                env=_environment(scratch / "tmp", threads),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        with Worker(process, server, log, limits) as running:
-            yield running
-    finally:
-        server.close()
-        shutil.rmtree(scratch, ignore_errors=True)
+
+    def __init__(self, requires: Sequence[Requirement] = ()) -> None:
+        self._requires = requires
+
+    @property
+    def label(self) -> str:
+        """See :class:`Environment`."""
+        return "inline"
+
+    def missing(self) -> str | None:
+        """See :class:`Environment`."""
+        return next(filter(None, (r.missing() for r in self._requires)), None)
+
+    @contextmanager
+    def worker(
+        self,
+        log: Path,
+        threads: int,
+        limits: Limits,
+        *,
+        device: str = "cpu",  # noqa: ARG002 - a child process has all devices
+        reads: Sequence[Path] = (),  # noqa: ARG002 - and reads what its user may read
+    ) -> Iterator[Worker]:
+        """See :class:`Environment`."""
+        with scratch() as place:
+            inherited = os.environ.get("PYTHONPATH")
+            variables = {
+                **os.environ,
+                **place.variables(threads),
+                "PYTHONPATH": os.pathsep.join(filter(None, [str(PACKAGE.parent), inherited])),
+            }
+            with place.child(sys.executable, variables, log, limits) as running:
+                yield running
 
 
-def _environment(temporary: Path, threads: int) -> dict[str, str]:
-    package_parent = str(Path(__file__).parents[2])
-    inherited = os.environ.get("PYTHONPATH")
-    return {
-        **os.environ,
-        **dict.fromkeys(THREAD_VARIABLES, str(threads)),
-        "PYTHONPATH": os.pathsep.join(filter(None, [package_parent, inherited])),
-        "PYTHONUNBUFFERED": "1",
-        "TMPDIR": str(temporary),
-    }
+worker = Inline().worker

@@ -67,6 +67,8 @@ CASE_COLUMNS = (
     Column("flops", pa.int64(), "encode and decode, by calflops; 1 FLOP = 2 MACs", "FLOP"),
     Column("flops_torch", pa.int64(), "the same by torch's own counter", "FLOP"),
     Column("device", pa.string(), "cpu, cuda or cuda:N"),
+    Column("environment", pa.string(), "where the codec ran: inline, venv:NAME@TAG or "
+                                       "docker:NAME@TAG"),
     Column("threads", pa.int32(), "threads the codec was given"),
     Column("repeats", pa.int32(), "timed calls asked for"),
     Column("timing_scope", pa.string(), "call: the calls alone, model resident; process: external "

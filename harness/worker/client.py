@@ -224,7 +224,7 @@ class Worker:
         if ended is not None and ended.out_of_memory:
             message = f"the kernel ended the worker {when}: out of memory"
             return WorkerFailure("out_of_memory", "host", message, alive=False)
-        if ended is not None and ended.code < 0:
+        if ended is not None and -ended.code in set(signal.Signals):
             name = signal.Signals(-ended.code).name
             message = f"the worker was ended by {name} {when}"
             return WorkerFailure("crashed", name, message, alive=False)

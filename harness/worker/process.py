@@ -45,11 +45,12 @@ class ChildProcess:
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
+        self.pid = child.pid
         self._oom_kills = _oom_kills()
 
     def memory_bytes(self) -> int:
         """Resident memory of the child and its descendants; pages they share count for each."""
-        return _resident_bytes(self._child.pid)
+        return _resident_bytes(self.pid)
 
     def wait(self, seconds: float) -> Exit | None:
         """See :class:`Process`."""
@@ -63,7 +64,7 @@ class ChildProcess:
     def kill(self) -> None:
         """See :class:`Process`."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._child.pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
         self._child.wait()
 
 

@@ -1,0 +1,122 @@
+"""The interface of the environments, and what every worker is started with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.worker.client import Limits, Worker
+from harness.worker.process import ChildProcess
+
+THREAD_VARIABLES = (
+    "HARNESS_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)  # fmt: skip
+
+PACKAGE = Path(__file__).parents[1]
+"""The folder of the package ``harness``, the one thing of the harness's own that a worker sees."""
+
+
+class Environment(ABC):
+    """Where an adapter's code runs."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """What the records say: ``inline``, ``venv:NAME@TAG`` or ``docker:NAME@TAG``."""
+
+    @abstractmethod
+    def missing(self) -> str | None:
+        """Why no worker can be started here, with the remedy, or ``None``."""
+
+    @abstractmethod
+    def worker(
+        self,
+        log: Path,
+        threads: int,
+        limits: Limits,
+        *,
+        device: str = "cpu",
+        reads: Sequence[Path] = (),
+    ) -> AbstractContextManager[Worker]:
+        """A worker in a scratch folder of its own, which is its working and temporary folder.
+
+        Args:
+            log: The file to which all that the codec prints is appended.
+            threads: How many threads the codec is to use.
+            limits: Time and memory bounds.
+            device: ``cpu``, ``cuda`` or ``cuda:N``.
+            reads: The files and folders that the codec reads: its adapter, upstream's checkout,
+                weights. It may read them alone, where the environment can see to that.
+
+        Raises:
+            WorkerFailure: It did not start.
+        """
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A worker's scratch folder: its socket, and a folder for its temporary files."""
+
+    folder: Path
+    server: socket.socket
+
+    @property
+    def address(self) -> Path:
+        """The socket to which the worker connects."""
+        return self.folder / "wire"
+
+    @property
+    def temporary(self) -> Path:
+        """The worker's working and temporary folder."""
+        return self.folder / "tmp"
+
+    def variables(self, threads: int) -> dict[str, str]:
+        """The environment variables of every worker."""
+        return {
+            **dict.fromkeys(THREAD_VARIABLES, str(threads)),
+            "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(self.temporary),
+        }
+
+    @contextmanager
+    def child(
+        self, python: str | Path, variables: Mapping[str, str], log: Path, limits: Limits
+    ) -> Iterator[Worker]:
+        """A worker that is a child process: the interpreter ``python`` with these variables."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                [python, "-m", "harness.worker", str(self.address)],
+                cwd=self.temporary,
+                env=dict(variables),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        with Worker(ChildProcess(child), self.server, log, limits) as running:
+            yield running
+
+
+@contextmanager
+def scratch() -> Iterator[Scratch]:
+    """A scratch folder with a listening socket; removed in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="harness-"))
+    place = Scratch(folder, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+    try:
+        place.server.bind(os.fspath(place.address))
+        place.server.listen(1)
+        place.temporary.mkdir()
+        yield place
+    finally:
+        place.server.close()
+        shutil.rmtree(folder, ignore_errors=True)

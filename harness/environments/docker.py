@@ -1,0 +1,234 @@
+"""The ``docker`` environment: a container that can read what it needs and reach nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.codec_spec import EnvironmentSpec
+from harness.environments import image
+from harness.environments.base import PACKAGE, Environment, Scratch, scratch
+from harness.environments.engine import OWNER_LABEL, engine, owner, remove_leftovers_once
+from harness.errors import HarnessError
+from harness.worker.client import Limits, Worker, WorkerFailure
+from harness.worker.process import Exit
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+PACKAGES = "/opt/codec-harness"
+"""Where the package ``harness`` lies in a container."""
+
+MAX_PROCESSES = 2048
+LOG_BYTES = "64m"
+POLL_SECONDS = 0.02
+SIGNALLED = 128
+"""An exit code of 128 + n stands for signal n."""
+
+
+class Docker(Environment):
+    """Runs a codec in a container of an image that was built from a recipe.
+
+    It may read the files that it is given, at the paths that they have here, and write its scratch
+    folder. It has no network, no privileges, the user's own number, and the memory that it is
+    allowed.
+
+    Args:
+        spec: The recipe.
+    """
+
+    def __init__(self, spec: EnvironmentSpec) -> None:
+        self.spec = spec
+
+    @property
+    def label(self) -> str:
+        """See :class:`Environment`."""
+        with contextlib.suppress(HarnessError):
+            if found := image.find(self.spec):
+                return f"docker:{self.spec.name}@{image.tag_of(found)}"
+        return f"docker:{self.spec.name}"
+
+    def missing(self) -> str | None:
+        """See :class:`Environment`."""
+        try:
+            found = image.find(self.spec)
+        except HarnessError as error:
+            return str(error)
+        if found is None:
+            name = self.spec.name
+            remedy = f"run 'harness env build {name} --backend docker'"
+            return f"environment '{name}' has no image; {remedy}"
+        return None
+
+    @contextmanager
+    def worker(
+        self,
+        log: Path,
+        threads: int,
+        limits: Limits,
+        *,
+        device: str = "cpu",
+        reads: Sequence[Path] = (),
+    ) -> Iterator[Worker]:
+        """See :class:`Environment`."""
+        with scratch() as place:
+            try:
+                found = image.find(self.spec)
+                remove_leftovers_once()
+            except HarnessError as error:
+                raise _failure("unavailable", "environment", str(error)) from error
+            if found is None:
+                raise _failure("unavailable", "environment", str(self.missing()))
+            with self._container(place, found.id, threads, limits, device, reads, log) as container:
+                process = ContainerProcess(container)
+                with Worker(process, place.server, log, limits) as running:
+                    yield running
+
+    @contextmanager
+    def _container(
+        self,
+        place: Scratch,
+        image_id: str,
+        threads: int,
+        limits: Limits,
+        device: str,
+        reads: Sequence[Path],
+        log: Path,
+    ) -> Iterator[Container]:
+        """A started container, removed in the end whatever happens; its output goes to ``log``."""
+        import docker
+        import requests
+
+        client = engine()
+        name = place.folder.name
+        try:
+            try:
+                container = client.containers.create(
+                    image_id,
+                    ["-m", "harness.worker", str(place.address)],
+                    name=name,
+                    **_confinement(place, threads, limits, device, reads),
+                )
+                container.start()
+            except docker.errors.APIError as error:
+                raise _failure("unavailable", "environment", _refusal(error)) from error
+            yield container
+        finally:
+            with contextlib.suppress(docker.errors.APIError, requests.RequestException):
+                container = client.containers.get(name)
+                log.parent.mkdir(parents=True, exist_ok=True)
+                with log.open("ab") as file:
+                    file.write(container.logs())
+                container.remove(force=True)
+
+
+class ContainerProcess:
+    """A container as a worker's process."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+
+    def memory_bytes(self) -> None:
+        """The engine holds the container to its limit."""
+
+    def wait(self, seconds: float) -> Exit | None:
+        """See :class:`harness.worker.process.Process`."""
+        deadline = time.monotonic() + seconds
+        while (state := self._state())["Running"]:
+            if time.monotonic() >= deadline:
+                return None
+            time.sleep(POLL_SECONDS)
+        code = int(state["ExitCode"])
+        return Exit(SIGNALLED - code if code > SIGNALLED else code, bool(state["OOMKilled"]))
+
+    def kill(self) -> None:
+        """See :class:`harness.worker.process.Process`."""
+        import docker
+        import requests
+
+        with contextlib.suppress(docker.errors.APIError, requests.RequestException):
+            self._container.kill()
+        with contextlib.suppress(WorkerFailure):
+            self.wait(10)
+
+    def _state(self) -> dict[str, Any]:
+        import docker
+        import requests
+
+        try:
+            self._container.reload()
+        except docker.errors.NotFound:
+            return {"Running": False, "ExitCode": SIGNALLED + signal.SIGKILL, "OOMKilled": False}
+        except (docker.errors.APIError, requests.RequestException) as error:
+            message = f"the Docker engine no longer answers: {error}"
+            raise _failure("crashed", "engine", message) from error
+        state: dict[str, Any] = self._container.attrs["State"]
+        return state
+
+
+def _confinement(
+    place: Scratch, threads: int, limits: Limits, device: str, reads: Sequence[Path]
+) -> dict[str, Any]:
+    """What a container may do, and what it finds."""
+    from docker.types import DeviceRequest, LogConfig, Mount
+
+    home = str(place.temporary)
+    gpus = [DeviceRequest(count=-1, capabilities=[["gpu"]])] if device != "cpu" else []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") if gpus else None
+    return {
+        "entrypoint": ["python3"],
+        "working_dir": home,
+        "environment": {
+            **place.variables(threads),
+            "PYTHONPATH": PACKAGES,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HOME": home,
+            "USER": "codec",  # the user's number has no name in the image
+            **({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}),
+        },
+        "mounts": [
+            Mount(f"{PACKAGES}/{PACKAGE.name}", str(PACKAGE), "bind", read_only=True),
+            Mount(str(place.folder), str(place.folder), "bind"),
+            *(Mount(str(path), str(path), "bind", read_only=True) for path in outermost(reads)),
+        ],
+        "read_only": True,
+        "tmpfs": {"/tmp": "rw,nosuid,nodev,mode=1777"},  # noqa: S108 - the container's own
+        "network_mode": "none",
+        "user": f"{os.getuid()}:{os.getgid()}",
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "mem_limit": limits.memory_bytes,
+        "memswap_limit": limits.memory_bytes,
+        "pids_limit": MAX_PROCESSES,
+        "init": True,
+        "device_requests": gpus,
+        "labels": {OWNER_LABEL: owner()},
+        "log_config": LogConfig(type=LogConfig.types.JSON, config={"max-size": LOG_BYTES}),
+    }
+
+
+def outermost(paths: Iterable[Path]) -> list[Path]:
+    """The paths, less those that lie in a folder among them."""
+    unique = sorted({path.absolute() for path in paths})
+    return [path for path in unique if not any(parent in unique for parent in path.parents)]
+
+
+def _failure(status: str, reason: str, message: str) -> WorkerFailure:
+    return WorkerFailure(status, reason, message, alive=False)
+
+
+def _refusal(error: Any) -> str:
+    """Why the engine does not start a container, with the remedy where it is known."""
+    text = str(error.explanation or error)
+    if "could not select device driver" in text:
+        return (
+            "the Docker engine gives containers no GPU; install the NVIDIA Container Toolkit, "
+            "or choose --device cpu"
+        )
+    return f"the Docker engine does not start the container: {text}"

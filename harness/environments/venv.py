@@ -1,0 +1,197 @@
+"""The ``venv`` environment: a virtual environment made from a recipe's requirements."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.codec_spec import EnvironmentSpec
+from harness.environments.base import PACKAGE, Environment, scratch
+from harness.environments.recipe import requirements, venv_tag
+from harness.errors import HarnessError
+from harness.folders import cache_folder
+from harness.worker.client import Limits, Worker
+
+OLDEST_PYTHON = (3, 10)
+"""What a worker runs on at least."""
+
+Show = Callable[[str], None]
+
+
+def venvs_folder() -> Path:
+    """Where virtual environments are kept, each with its log beside it."""
+    return cache_folder() / "environments"
+
+
+class Venv(Environment):
+    """Runs a codec in a child process of another interpreter, which sees its own packages alone.
+
+    Args:
+        spec: The recipe.
+    """
+
+    def __init__(self, spec: EnvironmentSpec) -> None:
+        self.spec = spec
+        self.tag = venv_tag(spec)
+        self.folder = venvs_folder() / f"{spec.name}-{self.tag}"
+        self.log = self.folder.with_name(f"{self.folder.name}.log")
+        self._built = self.folder / "built.json"  # written when all is installed
+
+    @property
+    def label(self) -> str:
+        """See :class:`Environment`."""
+        return f"venv:{self.spec.name}@{self.tag}"
+
+    @property
+    def built(self) -> bool:
+        """Whether it was built to the end."""
+        return self._built.is_file() and self.python.exists()
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.folder / "bin" / "python"
+
+    @property
+    def size(self) -> int:
+        """What it takes on the disk, in bytes, as found when it was built."""
+        return int(json.loads(self._built.read_text())["bytes"])
+
+    def missing(self) -> str | None:
+        """See :class:`Environment`."""
+        if self.built:
+            return None
+        name = self.spec.name
+        return f"environment '{name}' is not built; run 'harness env build {name}'"
+
+    @contextmanager
+    def worker(
+        self,
+        log: Path,
+        threads: int,
+        limits: Limits,
+        *,
+        device: str = "cpu",  # noqa: ARG002 - a child process has all devices
+        reads: Sequence[Path] = (),  # noqa: ARG002 - and reads what its user may read
+    ) -> Iterator[Worker]:
+        """See :class:`Environment`."""
+        with scratch() as place:
+            packages = place.folder / "packages"
+            packages.mkdir()
+            (packages / PACKAGE.name).symlink_to(PACKAGE)
+            variables = {
+                **self.variables(),
+                **place.variables(threads),
+                "PYTHONPATH": str(packages),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            }
+            with place.child(self.python, variables, log, limits) as running:
+                yield running
+
+    def variables(self) -> dict[str, str]:
+        """The user's environment variables, with this environment active in place of another."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        path = os.pathsep.join([str(self.python.parent), kept.get("PATH", os.defpath)])
+        active = {"PATH": path, "VIRTUAL_ENV": str(self.folder), "PYTHONNOUSERSITE": "1"}
+        return {**kept, **active}
+
+    def build(self, show: Show) -> None:
+        """Make it, or go on where an earlier attempt was stopped; nothing to do when it is there.
+
+        Args:
+            show: Is told each line that the tools print; all is in :attr:`log` too.
+
+        Raises:
+            HarnessError: Its Python is not here, or something does not install.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a") as log:
+            fcntl.flock(log, fcntl.LOCK_EX)  # two builds at once wait for each other
+            if self.built:
+                return
+
+            def told(line: str) -> None:
+                show(line)
+                log.write(line + "\n")
+
+            def step(problem: str, *command: str | Path) -> None:
+                self._run(command, problem, told)
+
+            step(
+                "the virtual environment could not be made",
+                *(interpreter(self.spec), "-m", "venv", self.folder),
+            )
+            step(
+                "its requirements could not be installed",
+                *(self.python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"),
+                *("--requirement", requirements(self.spec)),
+            )
+            part = self._built.with_suffix(".part")
+            part.write_text(json.dumps({"bytes": size_of(self.folder)}))
+            part.replace(self._built)
+
+    def remove(self) -> None:
+        """Delete it, and its log."""
+        self._built.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.log.unlink(missing_ok=True)
+
+    def _run(
+        self, command: Sequence[str | Path], problem: str, show: Callable[[str], object]
+    ) -> None:
+        show(f"+ {' '.join(map(str, command))}")
+        last = ""
+        with subprocess.Popen(
+            command,
+            env=self.variables(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+            for line in process.stdout:
+                show(line.rstrip())
+                last = line.strip() or last
+        if process.returncode != 0:
+            raise HarnessError(
+                f"environment '{self.spec.name}': {problem}: {last}",
+                f"see {self.log}; 'harness env build {self.spec.name}' goes on from there",
+            )
+
+
+def interpreter(spec: EnvironmentSpec) -> str:
+    """The Python that the recipe asks for: the harness's own, or ``pythonX.Y`` on the PATH.
+
+    Raises:
+        HarnessError: It is not here, or too old for the harness's worker.
+    """
+    version = tuple(int(part) for part in spec.python.split("."))
+    if version < OLDEST_PYTHON:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        raise HarnessError(
+            f"environment '{spec.name}' asks for Python {spec.python}; workers need {oldest} or up"
+        )
+    if version == sys.version_info[: len(version)]:
+        return sys.executable
+    if found := shutil.which(f"python{spec.python}"):
+        return found
+    raise HarnessError(
+        f"environment '{spec.name}' needs Python {spec.python}, and there is no "
+        f"python{spec.python} on the PATH",
+        f"install it, or run 'harness env build {spec.name} --backend docker'",
+    )
+
+
+def size_of(folder: Path) -> int:
+    """What the files of a folder take, in bytes."""
+    files = (path.lstat() for path in folder.rglob("*"))
+    return sum(status.st_size for status in files)
