@@ -9,8 +9,9 @@ the standard library and numpy.
 from __future__ import annotations
 
 import os
+import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -171,3 +172,17 @@ class SelfTimed(ABC):
 def thread_count() -> int:
     """How many threads the codec is to use, as the user asked (``--threads``)."""
     return int(os.environ.get("HARNESS_THREADS") or len(os.sched_getaffinity(0)))
+
+
+def find_program(names: Sequence[str], variable: str = "") -> Path | None:
+    """The first of ``names`` that is a program, or ``None``.
+
+    Args:
+        names: The names that it may have.
+        variable: The environment variable in which users may name its folder. Where it is set, the
+            program must lie there or in ``bin`` below; else on the PATH.
+    """
+    chosen = Path(os.environ[variable]).expanduser() if os.environ.get(variable) else None
+    path = f"{chosen}{os.pathsep}{chosen / 'bin'}" if chosen else None
+    found = next(filter(None, (shutil.which(name, path=path) for name in names)), None)
+    return Path(found).absolute() if found else None

@@ -8,13 +8,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import os
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.codec import find_program
 from harness.errors import ManifestError, UnknownName
 from harness.folders import data_folder, find_upstream, find_weights
 from harness.manifest import Table, read_toml
@@ -68,11 +69,17 @@ class Upstream:
         repository: Its official address.
         commit: 40 hexadecimal digits.
         subfolder: The part of the checkout that the codec lives in; empty for the whole.
+        required: Whether the codec needs the checkout; if not, what was built from it may do.
     """
 
     repository: str
     commit: str
     subfolder: str = ""
+    required: bool = True
+
+
+EnvironmentName = Literal["auto", "inline", "venv", "docker"]
+"""What a user asks for; see :func:`harness.environments.choose`."""
 
 
 @dataclass(frozen=True)
@@ -92,19 +99,31 @@ class EnvironmentSpec:
 
 @dataclass(frozen=True)
 class Requirement:
-    """One ``[[requires]]`` of a manifest: a module or a program, and how to get it."""
+    """One ``[[requires]]`` of a manifest: a module or a program, and how to get it.
+
+    Attributes:
+        kind: Which of the two.
+        name: Of the module, or of the program.
+        install: What to do where it is missing.
+        also: Other names that the program may have.
+        variable: The environment variable in which users may name the program's folder.
+    """
 
     kind: Literal["module", "program"]
     name: str
     install: str
+    also: tuple[str, ...] = ()
+    variable: str = ""
 
     def missing(self) -> str | None:
         """Why the requirement is not met on this machine, or ``None`` when it is."""
         if self.kind == "module":
             found = importlib.util.find_spec(self.name.partition(".")[0]) is not None
         else:
-            found = shutil.which(self.name) is not None
-        return None if found else f"{self.kind} '{self.name}' not found; {self.install}"
+            found = find_program((self.name, *self.also), self.variable) is not None
+        chosen = os.environ.get(self.variable)
+        where = f" in {chosen}, which {self.variable} names" if chosen else ""
+        return None if found else f"{self.kind} '{self.name}' not found{where}; {self.install}"
 
 
 @dataclass(frozen=True)
@@ -213,7 +232,8 @@ class CodecSpec:
                 return reason
         if self.upstream is not None:
             folder = find_upstream(self.folder.name)
-            if reason := wrong_checkout(folder, self.upstream.commit):
+            needed = self.upstream.required or folder.is_dir()
+            if needed and (reason := wrong_checkout(folder, self.upstream.commit)):
                 return f"{reason}; run 'harness upstream fetch {self.name}'"
         if not self.network or weights_mode != "pretrained" or self.checkpoint is not None:
             return None
@@ -325,6 +345,7 @@ def _upstream(table: Table | None) -> Upstream | None:
         repository=table.text("repository"),
         commit=table.text("commit").lower(),
         subfolder=table.text("subfolder", default=""),
+        required=table.boolean("required", default=True),
     )
     table.done()
     if not COMMIT.fullmatch(spec.commit):
@@ -358,6 +379,8 @@ def _requirement(table: Table) -> Requirement:
         kind="module" if module else "program",
         name=module or program,
         install=table.text("install"),
+        also=tuple(table.texts("also")),
+        variable=table.text("variable", default=""),
     )
     table.done()
     return spec

@@ -97,6 +97,39 @@ def test_what_is_missing_is_named_with_the_remedy(tmp_path):
     )
 
 
+def test_a_program_may_have_other_names_and_lie_where_a_variable_says(tmp_path, monkeypatch):
+    needs = '[[requires]]\nprogram = "Coder"\nalso = ["CoderStatic"]\nvariable = "MY_CODER"\n'
+    spec = read(tmp_path, MINIMAL + needs + 'install = "build it"')[0]
+    assert spec.unavailable() == "program 'Coder' not found; build it"
+    program = tmp_path / "built" / "bin" / "CoderStatic"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    for folder in (program.parent, program.parent.parent):
+        monkeypatch.setenv("MY_CODER", str(folder))
+        assert spec.unavailable() is None
+    program.chmod(0o644)
+    assert f"not found in {folder}, which MY_CODER names; build it" in spec.unavailable()
+    monkeypatch.setenv("PATH", str(program.parent))
+    program.chmod(0o755)
+    monkeypatch.setenv("MY_CODER", str(tmp_path))
+    assert "not found in" in spec.unavailable(), "the folder that was named is the one that counts"
+
+
+def test_a_checkout_that_is_not_required_must_be_the_right_one_where_it_is(tmp_path, monkeypatch):
+    pinned = f'[upstream]\nrepository = "mine.git"\ncommit = "{"0" * 40}"\n'
+    monkeypatch.setenv("HARNESS_UPSTREAM", str(tmp_path / "checkouts"))
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    required, optional = (
+        read(tmp_path, MINIMAL + pinned + extra)[0] for extra in ("", "required = false")
+    )
+    assert "not found; run 'harness upstream fetch mine'" in required.unavailable()
+    assert optional.unavailable() is None
+    git = tmp_path / "checkouts" / tmp_path.name / ".git"
+    git.mkdir(parents=True)
+    (git / "HEAD").write_text("1" * 40)
+    assert "is at commit 111111111111, not 000000000000" in optional.unavailable()
+
+
 def test_a_checkpoint_takes_the_place_of_the_manifest_s_weights(tmp_path):
     path = tmp_path / "step1.pt"
     path.write_bytes(b"weights")
