@@ -114,10 +114,10 @@ class Passes:
 
     batch: Batch
     context: Context
+    environment: Environment
     log: Path
     probe: Image | None = None
     """The first bitstream of the batch as the encoding process decodes it."""
-    environment: Environment
     leak: tuple[str, str] | None = None
     """Status and message of a codec whose decoder needs something outside the bytes."""
 
@@ -253,13 +253,13 @@ class Passes:
         return ResidentCodec(
             self.batch.codec,
             rate,
+            environment=self.environment,
             weights=self.batch.weights,
             device=device_of(self.batch.codec, settings),
             threads=settings.threads,
             limits=Limits(settings.timeout, LOAD_SECONDS, settings.memory_bytes),
             log=self.log,
         )
-            environment=self.environment,
 
     def _file(self, kind: str, case: Case, suffix: str) -> Path:
         return self.context.store.file(kind, self.batch.place(case), case.id, suffix)

@@ -42,6 +42,7 @@ class Settings:
     metrics: tuple[str, ...] = ()
     repeats: int = 1
     warmup: int = 1
+    cap_seconds: float | None = None
     timeout: float = 600.0
     memory_bytes: int = 1 << 40
     keep: Literal["all", "bitstreams", "none"] = "all"
