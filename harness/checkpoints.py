@@ -29,7 +29,8 @@ def expand(name: str) -> list[str]:
     path = Path(pattern).expanduser()
     if not at or not glob.has_magic(pattern) or path.is_file():
         return [name]
-    found = [file for file in glob.iglob(str(path), recursive=True) if Path(file).is_file()]
+    names = glob.glob(str(path), recursive=True)  # noqa: PTH207 - the pattern may be absolute
+    found = [file for file in names if Path(file).is_file()]
     if not found:
         raise HarnessError(
             f"no checkpoint of codec '{codec}' matches {pattern}",

@@ -46,6 +46,16 @@ def median_interval(values: Floats, samples: int, level: float) -> Interval | No
     return _central(medians, level)
 
 
+def mean_interval(values: Floats, samples: int, level: float) -> Interval | None:
+    """The interval of the mean of ``values`` (float64, N) when images are drawn again.
+
+    ``None`` under :data:`MIN_IMAGES` images.
+    """
+    if len(values) < MIN_IMAGES:
+        return None
+    return _central(_counts(len(values), samples) @ values / len(values), level)
+
+
 def mean_curve_interval(
     anchor: Curve, test: Curve, sign: int, samples: int, level: float
 ) -> Interval | None:

@@ -1,0 +1,193 @@
+"""Which record of the base stands against which of the candidate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from harness.analysis.measures import name_among
+from harness.analysis.records import CASE, OPTIONAL, REQUIRED, separate_checkpoints
+from harness.errors import HarnessError
+
+SAME = [*CASE, "random"]
+"""What two records of the same case agree in. The rest, such as code and machine, may differ."""
+
+DEFAULTS: dict[str, Any] = {
+    **OPTIONAL,
+    "machine": "",
+    "device": "cpu",
+    "threads": pd.NA,
+    "timing_scope": "call",
+    "shared_encode": False,
+    "image_sha256": "",
+    "bitstream_sha256": "",
+    "message": "",
+}
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one side of a comparison is of.
+
+    Attributes:
+        name: What messages call it, such as the path of its results.
+        frame: Its results, in the columns of :func:`harness.load_results`.
+        selector: ``codec`` or ``codec@checkpoint`` to take of them; all codecs when empty. A
+            checkpoint is named by its file, with or without suffix, or the head of its sha256.
+        option: What the user gives a selector by, for the remedy of a message.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    selector: str = ""
+    option: str = "--base"
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The cases of both sides, next to each other.
+
+    Attributes:
+        both: Cases that are ``ok`` on both sides; columns of ``base`` and ``candidate`` alike.
+        base: Rows of the base for ``both``, in the same order.
+        candidate: Rows of the candidate for ``both``, in the same order.
+        gone: Rows of the candidate that are not ``ok`` where the base's are.
+        fixed: Rows of the candidate that are ``ok`` where the base's are not.
+        failing: Rows of the candidate where neither side is ``ok``.
+        only_base: ``ok`` rows of the base without a counterpart.
+        only_candidate: ``ok`` rows of the candidate without a counterpart.
+        other_image: Rows of the candidate whose image is another file of the same name.
+    """
+
+    base: pd.DataFrame
+    candidate: pd.DataFrame
+    gone: pd.DataFrame
+    fixed: pd.DataFrame
+    failing: pd.DataFrame
+    only_base: pd.DataFrame
+    only_candidate: pd.DataFrame
+    other_image: pd.DataFrame
+
+
+def pair(base: Side, candidate: Side) -> Pairs:
+    """Both sides, case by case.
+
+    Where both sides have a selector, they are paired whatever their codecs' names.
+
+    Raises:
+        HarnessError: A selector names nothing, a codec was measured with several checkpoints
+            and none is chosen, or no case is on both sides.
+    """
+    left, right = _records(base), _records(candidate)
+    names = [set(rows["codec"]) for rows in (left, right)]
+    if base.selector and candidate.selector and names[0] != names[1]:
+        left = left.assign(codec=right["codec"].iloc[0])
+    keys = left[SAME].assign(_left=range(len(left)))
+    joined = keys.merge(right[SAME].assign(_right=range(len(right))), how="outer", on=SAME)
+    joined = joined.sort_values("_right", kind="stable")
+    shared = joined.dropna(subset=["_left", "_right"])
+    if shared.empty:
+        raise HarnessError(
+            f"{base.name} and {candidate.name} have no case in common: "
+            f"{_told(left)} against {_told(right)}",
+            "measure the same codecs, rate points and images on both sides",
+        )
+    a = left.iloc[shared["_left"].astype(int)].reset_index(drop=True)
+    b = right.iloc[shared["_right"].astype(int)].reset_index(drop=True)
+    same_image = a["image_sha256"].eq(b["image_sha256"]) | ~a["image_sha256"].astype(bool)
+    was, now = a["status"].eq("ok"), b["status"].eq("ok")
+    alone = [
+        rows.iloc[joined.loc[joined[other].isna(), own].astype(int)].query("status == 'ok'")
+        for rows, own, other in ((left, "_left", "_right"), (right, "_right", "_left"))
+    ]
+    return Pairs(
+        base=a[was & now & same_image].reset_index(drop=True),
+        candidate=b[was & now & same_image].reset_index(drop=True),
+        gone=b[was & ~now],
+        fixed=b[~was & now],
+        failing=b[~was & ~now],
+        only_base=alone[0],
+        only_candidate=alone[1],
+        other_image=b[was & now & ~same_image],
+    )
+
+
+def checkpoints_in(records: pd.DataFrame) -> list[str]:
+    """The checkpoints of some records, as ``file:sha256``, without doubles."""
+    named = records["checkpoint"].fillna("").astype(str)
+    return sorted(set(named) - {"", "random"})
+
+
+def is_checkpoint(text: str, checkpoint: str) -> bool:
+    """Whether a user who says ``text`` means the checkpoint ``file:sha256``."""
+    file, _, digest = checkpoint.rpartition(":")
+    name = text.rpartition("/")[2]
+    stem = file.rpartition(".")[0] or file
+    return name in {checkpoint, file, stem} or (len(name) >= 4 and digest.startswith(name))  # noqa: PLR2004 - as git's shortest
+
+
+def of_codec(frame: pd.DataFrame, codec: str) -> pd.DataFrame:
+    """The rows of one codec; underscores are accepted for hyphens.
+
+    Raises:
+        UnknownName: It is not in the results; the message names the nearest.
+    """
+    name = name_among("codec", codec, frame["codec"].unique())
+    return frame[frame["codec"] == name]
+
+
+def _records(side: Side) -> pd.DataFrame:
+    """The side's rows, one a case: of several the newest, an ``ok`` one before any other."""
+    frame = side.frame
+    if missing := [name for name in REQUIRED if name not in frame]:
+        raise HarnessError(
+            f"{side.name} lacks the column {', '.join(missing)}",
+            "read results with harness.load_results",
+        )
+    frame = frame.assign(**{k: v for k, v in DEFAULTS.items() if k not in frame})
+    codec, _, checkpoint = side.selector.partition("@")
+    if codec:
+        frame = of_codec(frame, codec)
+    if checkpoint:
+        frame = _with_checkpoint(frame, checkpoint, side)
+    frame = frame.assign(random=frame["weights"].eq("random"))
+    _refuse_several(frame, side)
+    ok_last = frame.assign(_ok=frame["status"].eq("ok"))
+    ok_last = ok_last.sort_values(["_ok", "started"], kind="stable").drop(columns="_ok")
+    return ok_last.drop_duplicates(SAME, keep="last").sort_values(
+        ["dataset", "resolution", "codec", "rate_index", "rate", "image"], ignore_index=True
+    )
+
+
+def _with_checkpoint(frame: pd.DataFrame, text: str, side: Side) -> pd.DataFrame:
+    known = checkpoints_in(frame)
+    meant = [name for name in known if is_checkpoint(text, name)]
+    if len(meant) != 1:
+        told = "is in" if not meant else "means several in"
+        raise HarnessError(
+            f"{'no ' if not meant else ''}checkpoint '{text}' {told} {side.name}: "
+            f"{', '.join(meant or known) or 'it has none'}",
+            "name one of them by its file or the head of its sha256",
+        )
+    return frame[frame["checkpoint"] == meant[0]]
+
+
+def _refuse_several(frame: pd.DataFrame, side: Side) -> None:
+    named = frame["checkpoint"].fillna("").astype(bool)
+    for codec, rows in frame[named & ~frame["random"]].groupby("codec"):
+        apart = separate_checkpoints(rows)["codec"]
+        if len(set(apart)) > 1:
+            known = checkpoints_in(rows)
+            raise HarnessError(
+                f"{side.name} holds several checkpoints of {codec}: {', '.join(known)}",
+                f"choose one, as {side.option} {codec}@{known[0].rpartition(':')[0]}",
+            )
+
+
+def _told(records: pd.DataFrame) -> str:
+    codecs = sorted(set(records["codec"]))
+    scenes = sorted({f"{d} {r}" for d, r in zip(records["dataset"], records["resolution"],
+                                                strict=True)})  # fmt: skip
+    return f"{', '.join(codecs)} on {', '.join(scenes)}"

@@ -1,0 +1,107 @@
+"""``harness compare``: a candidate against its base, with an exit code for CI."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("compare")
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("candidate", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--base",
+    "base_codec",
+    default="",
+    metavar="CODEC[@CHECKPOINT]",
+    help="What to take of BASE; the file's name or the head of its sha256 names a checkpoint.",
+)
+@click.option(
+    "--candidate",
+    "candidate_codec",
+    default="",
+    metavar="CODEC[@CHECKPOINT]",
+    help="What to take of CANDIDATE, or of BASE where that is all there is.",
+)
+@click.option(
+    "--limits",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TOML file that says from where on a change counts.",
+)
+@click.option(
+    "--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write it as Markdown."
+)
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML.")
+@click.option("--quiet", is_flag=True, help="Print the verdict alone, and no tables.")
+def command(
+    base: Path,
+    candidate: Path | None,
+    base_codec: str,
+    candidate_codec: str,
+    *,
+    limits: Path | None,
+    markdown: Path | None,
+    junit: Path | None,
+    quiet: bool,
+) -> None:
+    """Compare a candidate with its base: bits, quality, BD-rate, speed, and whether it ran.
+
+    BASE and CANDIDATE are runs or results folders. Two checkpoints of one folder are compared by
+    --base and --candidate. Exit code 1: something got worse or did not run.
+    """
+    from harness import load_results
+    from harness.analysis.gate import compare
+    from harness.analysis.gate_limits import Limits, read_limits
+    from harness.analysis.gate_pairs import Side
+    from harness.cli.table import print_report_table
+    from harness.report.gate import comparison_markdown, comparison_tables, verdict_lines
+    from harness.report.gate_junit import junit as junit_xml
+
+    if candidate is None and not (base_codec and candidate_codec):
+        raise click.UsageError(
+            "name a second folder, or choose two of one by --base and --candidate"
+        )
+    chosen = read_limits(limits) if limits else Limits()
+    folders = (base, candidate or base)
+    selectors = (
+        base_codec or candidate_codec.partition("@")[0],
+        candidate_codec or base_codec.partition("@")[0],
+    )
+    frames = {folder: load_results(folder) for folder in dict.fromkeys(folders)}
+    before, after = (
+        Side(_named(folder, selector), frames[folder], selector, option)
+        for folder, selector, option in zip(
+            folders, selectors, ("--base", "--candidate"), strict=True
+        )
+    )
+    comparison = compare(before, after, chosen)
+    for path, text in (
+        (markdown, comparison_markdown(comparison)),
+        (junit, junit_xml(comparison)),
+    ):
+        if path is not None:
+            _write(path, text)
+    if not quiet:
+        for table in comparison_tables(comparison):
+            print_report_table(table)
+    for line in verdict_lines(comparison):
+        click.echo(line)
+    if comparison.regressions:
+        sys.exit(1)
+
+
+def _named(folder: Path, selector: str) -> str:
+    return f"{folder} ({selector})" if selector else str(folder)
+
+
+def _write(path: Path, text: str) -> None:
+    from harness.errors import HarnessError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"cannot write {path}: {error.strerror}") from error
