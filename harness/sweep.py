@@ -46,6 +46,7 @@ class Settings:
     timeout: float = 600.0
     memory_bytes: int = 1 << 40
     keep: Literal["all", "bitstreams", "none"] = "all"
+    environment: EnvironmentName = "auto"
 
 
 @dataclass(frozen=True)
