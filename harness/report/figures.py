@@ -57,9 +57,9 @@ def write_figures(panels: Sequence[Panel], out: Path) -> list[Path]:
         by_scene.setdefault(panel.scene.slug, []).append(panel)
     for slug, of_scene in by_scene.items():
         for panel in of_scene:
-            paths += _save(draw_panel(panel), out / f"rd-{slug}-{panel.measure.name}")
+            paths += save_figure(draw_panel(panel), out / f"rd-{slug}-{panel.measure.name}")
         if len(of_scene) > 1:
-            paths += _save(draw_scene(of_scene), out / f"rd-{slug}")
+            paths += save_figure(draw_scene(of_scene), out / f"rd-{slug}")
     return paths
 
 
@@ -75,7 +75,8 @@ def whole_figures(panels: Sequence[Panel]) -> list[str]:
 
 
 @mpl.rc_context(PAPER)
-def _save(figure: Figure, stem: Path) -> list[Path]:
+def save_figure(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure as ``.pdf`` and ``.png``; the paths written."""
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("pdf", "png")]
     # Without a date the same results give the same bytes.
     figure.savefig(paths[0], metadata={"CreationDate": None})
@@ -86,12 +87,12 @@ def _save(figure: Figure, stem: Path) -> list[Path]:
 @mpl.rc_context(PAPER)
 def draw_panel(panel: Panel) -> Figure:
     """One panel, one column wide, the legend below it."""
-    handles = _legend([panel])
-    down, across = _legend_grid(handles, COLUMN_WIDTH)
+    handles = legend_handles([panel])
+    down, across = legend_grid(handles, COLUMN_WIDTH)
     height = PANEL_HEIGHT + down * LEGEND_LINE + 0.1
     figure = Figure(figsize=(COLUMN_WIDTH, height), layout="constrained")
-    _draw(figure.subplots(), panel)
-    figure.legend(handles=handles, loc="outside lower center", ncols=across, **_COMPACT)
+    draw_axes(figure.subplots(), panel)
+    figure.legend(handles=handles, loc="outside lower center", ncols=across, **COMPACT)
     return figure
 
 
@@ -100,11 +101,11 @@ def draw_scene(panels: Sequence[Panel]) -> Figure:
     """All metrics of a scene, two columns wide; one legend, in an empty place where it fits."""
     across = 2 if len(panels) == 4 else min(len(panels), 3)  # noqa: PLR2004 - two rows of two
     down = math.ceil(len(panels) / across)
-    handles = _legend(panels)
-    lines, columns = _legend_grid(handles, PAGE_WIDTH / across)
+    handles = legend_handles(panels)
+    lines, columns = legend_grid(handles, PAGE_WIDTH / across)
     inside = across * down > len(panels) and lines * LEGEND_LINE < GRID_PANEL_HEIGHT
     if not inside:
-        lines, columns = _legend_grid(handles, PAGE_WIDTH)
+        lines, columns = legend_grid(handles, PAGE_WIDTH)
     height = down * GRID_PANEL_HEIGHT + (0 if inside else lines * LEGEND_LINE) + 0.1
     figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
     places = figure.subplots(down, across, squeeze=False).flatten()
@@ -112,17 +113,17 @@ def draw_scene(panels: Sequence[Panel]) -> Figure:
     if one_title:
         figure.suptitle(_title(panels[0]), fontsize=PAPER["axes.titlesize"])
     for axes, panel in zip(places, panels, strict=False):
-        _draw(axes, panel, titled=not one_title)
+        draw_axes(axes, panel, titled=not one_title)
     for axes in places[len(panels) :]:
         axes.set_axis_off()
     if inside:
-        places[len(panels)].legend(handles=handles, loc="center", ncols=columns, **_COMPACT)
+        places[len(panels)].legend(handles=handles, loc="center", ncols=columns, **COMPACT)
     else:
-        figure.legend(handles=handles, loc="outside lower center", ncols=columns, **_COMPACT)
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns, **COMPACT)
     return figure
 
 
-def _legend_grid(handles: Sequence[Line2D], width: float) -> tuple[int, int]:
+def legend_grid(handles: Sequence[Line2D], width: float) -> tuple[int, int]:
     """Lines and columns of a legend of at most ``width`` inches, its columns filled evenly."""
     longest = max(len(str(handle.get_label())) for handle in handles)
     most = max(1, int(width / (LEGEND_KEY + longest * LEGEND_LETTER)))
@@ -130,7 +131,7 @@ def _legend_grid(handles: Sequence[Line2D], width: float) -> tuple[int, int]:
     return lines, math.ceil(len(handles) / lines)
 
 
-_COMPACT: dict[str, Any] = {
+COMPACT: dict[str, Any] = {
     "handlelength": 2.0,
     "columnspacing": 1.1,
     "labelspacing": 0.35,
@@ -138,7 +139,8 @@ _COMPACT: dict[str, Any] = {
 }
 
 
-def _draw(axes: Axes, panel: Panel, *, titled: bool = True) -> None:
+def draw_axes(axes: Axes, panel: Panel, *, titled: bool = True) -> None:
+    """Draw one panel into its place, without a legend."""
     for line in sorted(panel.lines, key=lambda line: legend_order(line.codec), reverse=True):
         axes.plot(line.bpp, line.quality, **_look(line))
     if titled:
@@ -172,7 +174,8 @@ def _look(line: Line) -> dict[str, Any]:
     }
 
 
-def _legend(panels: Sequence[Panel]) -> list[Line2D]:
+def legend_handles(panels: Sequence[Panel]) -> list[Line2D]:
+    """An entry for each codec of the panels."""
     lines = {line.codec: line for panel in panels for line in panel.lines}
     chosen = sorted(lines.values(), key=lambda line: legend_order(line.codec))
     return [Line2D([], [], **_look(line)) for line in chosen]

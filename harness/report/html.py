@@ -100,6 +100,8 @@ def _table(table: Table) -> str:
         f'<th class="{"text" if column.is_text else "number"}">{escape(column.title)}</th>'
         for column in table.columns
     )
+    groups = "".join(f'<td colspan="{span}">{escape(group)}</td>' for group, span in table.groups)
+    above = f'<tr class="groups">{groups}</tr>' if groups else ""
     rows = "\n".join(
         "<tr>"
         + "".join(
@@ -111,7 +113,7 @@ def _table(table: Table) -> str:
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
     grid = (
-        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead>\n'
+        f'<div class="scroll"><table><thead>{above}<tr>{heads}</tr></thead>\n'
         f"<tbody>{rows}</tbody></table></div>"
     )
     body = (

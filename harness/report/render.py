@@ -33,7 +33,7 @@ LATEX = {
 
 def markdown(table: Table) -> str:
     """GitHub's Markdown: best in bold, second underlined, footnotes below."""
-    heads = [_escape_markdown(column.title) for column in table.columns]
+    heads = [_escape_markdown(column.heading) for column in table.columns]
     rules = [":--" if column.is_text else "--:" for column in table.columns]
     lines = [f"**{_escape_markdown(table.title)}**", ""]
     lines += [_pipes(heads), _pipes(rules)]
@@ -105,6 +105,7 @@ def latex(table: Table) -> str:
         rf"\label{{tab:{re.sub('[^A-Za-z0-9-]', '-', table.slug)}}}",
         rf"\begin{{tabular}}{{{spec}}}",
         r"\toprule",
+        *_latex_groups(table),
         " & ".join(escape_latex(column.title) for column in table.columns) + r" \\",
         r"\midrule",
     ]
@@ -115,6 +116,16 @@ def latex(table: Table) -> str:
     if notes:
         lines += ["", r"\smallskip", r"{\footnotesize\raggedright " + "\n".join(notes) + r"\par}"]
     return "\n".join([*lines, rf"\end{{{environment}}}", ""])
+
+
+def _latex_groups(table: Table) -> list[str]:
+    cells, rules, place = [], [], 1
+    for group, span in table.groups:
+        cells.append(rf"\multicolumn{{{span}}}{{c}}{{{escape_latex(group)}}}")
+        if group:
+            rules.append(rf"\cmidrule(lr){{{place}-{place + span - 1}}}")
+        place += span
+    return [" & ".join(cells) + r" \\", "".join(rules)] if cells else []
 
 
 def _latex_column(table: Table, place: int) -> str:
@@ -154,7 +165,7 @@ def terminal(table: Table) -> rich.table.Table:
         box=box.SIMPLE_HEAD,
     )
     for column in table.columns:
-        out.add_column(escape(column.title), justify="left" if column.is_text else "right")
+        out.add_column(escape(column.heading), justify="left" if column.is_text else "right")
     for row in table.rows:
         texts = []
         for cell in row:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Literal
 
 BLANK = "\N{EN DASH}"
@@ -23,6 +24,7 @@ class Column:
         better: Which of its values is the best; ``None`` where it is not ranked.
         is_text: Whether it holds words, which are aligned to the left.
         parts: Where a cell holds several numbers, what each is: columns of their own in CSV.
+        group: What stands above its title and those of its neighbours.
     """
 
     key: str
@@ -30,6 +32,12 @@ class Column:
     better: Better | None = None
     is_text: bool = False
     parts: tuple[str, ...] = ()
+    group: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Its group and title in one line."""
+        return f"{self.group} {self.title}".strip()
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,14 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     remarks: tuple[str, ...] = ()
     folded: bool = False
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """The groups over the columns with how many each spans; empty where there are none."""
+        if not any(column.group for column in self.columns):
+            return []
+        spans = groupby(column.group for column in self.columns)
+        return [(group, len(list(columns))) for group, columns in spans]
 
     @property
     def notes(self) -> list[str]:
