@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 
-def data_folder(name: Literal["adapters", "datasets", "containers", "results"]) -> Path:
+def data_folder(
+    name: Literal["adapters", "containers", "datasets", "protocols", "results"],
+) -> Path:
     """A folder of data that comes with the harness, in a checkout or in a wheel."""
     package = Path(__file__).parent
     inside = package / "_data" / name
