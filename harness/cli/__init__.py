@@ -23,6 +23,7 @@ COMMANDS = {
     "report": "Write R-D plots, tables and an HTML page of a results folder.",
     "compare": "Compare a candidate with its base; exit code 1 where it got worse.",
     "history": "Show a codec's metrics over its checkpoints, and where they changed.",
+    "paper": "Write a paper's tables and figures, measured beside published.",
     "encode": "Encode one image file with a codec.",
     "decode": "Decode one bitstream file with a codec.",
     "completion": "Print the shell completion script for bash, zsh or fish.",

@@ -1,0 +1,153 @@
+"""``harness paper``: a paper's tables and figures from results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.options import split
+
+if TYPE_CHECKING:
+    from harness.analysis.paper import Material
+    from harness.analysis.pictures import Box
+    from harness.report.paper_pictures import Picture
+
+Wanted = tuple[str, str | None, "Box | None"]
+
+
+class PictureOption(click.ParamType[Wanted]):
+    """``dataset/image``, with ``@left,top,width,height`` for a part that the user chose."""
+
+    name = "dataset/image[@left,top,width,height]"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Wanted:
+        """Data set, image and part."""
+        from harness.analysis.pictures import Box
+
+        place, at, numbers = value.partition("@")
+        dataset, _, image = place.partition("/")
+        if not at:
+            return dataset, image or None, None
+        try:
+            left, top, width, height = (int(number) for number in numbers.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not of the form {self.name}", param, ctx)
+        if min(left, top) < 0 or min(width, height) < 1 or not image:
+            self.fail(f"{value!r} names no part of an image", param, ctx)
+        return dataset, image, Box(left, top, width, height)
+
+
+@click.command("paper")
+@click.argument("protocol")
+@click.option(
+    "--results",
+    default="results",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="The results folder, or the folder of one run.",
+)
+@click.option(
+    "--out",
+    default="reports/paper",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder to write to.",
+)
+@click.option(
+    "--also",
+    multiple=True,
+    default=("all",),
+    show_default=True,
+    callback=split,
+    metavar="NAMES",
+    help="Measured codecs to show beside the protocol's; 'all' or 'none'.",
+)
+@click.option("--anchor", help="Another codec than the protocol's that BD-rates compare with.")
+@click.option("--pareto", is_flag=True, help="BD-rates from the Pareto front of each curve.")
+@click.option(
+    "--device-memory",
+    type=float,
+    metavar="GB",
+    help="Marks what ran out of memory as '> GB', as papers do.",
+)
+@click.option(
+    "--picture",
+    "pictures",
+    multiple=True,
+    type=PictureOption(),
+    help="Photographs to show, and what part of them; where codecs differ most by default.",
+)
+@click.option("--bpp", type=click.FloatRange(0, min_open=True), help="Bitrate of the pictures.")
+@click.option("--crop", type=click.IntRange(min=8), help="Side of the part that is shown, in px.")
+def command(
+    protocol: str,
+    results: Path,
+    out: Path,
+    also: tuple[str, ...],
+    anchor: str | None,
+    *,
+    pareto: bool,
+    device_memory: float | None,
+    pictures: tuple[Wanted, ...],
+    bpp: float | None,
+    crop: int | None,
+) -> None:
+    """Write the tables and figures of PROTOCOL, measured beside published.
+
+    PROTOCOL is the name of one that comes with the harness (progic), or a .toml file.
+    """
+    from dataclasses import replace
+
+    from harness import load_results
+    from harness.analysis import BDOptions
+    from harness.analysis.paper import material
+    from harness.analysis.protocol import find_protocol
+    from harness.folders import data_folder
+    from harness.reference import load_reference
+    from harness.report.paper import PaperOptions, write_paper
+
+    asked = find_protocol(protocol, data_folder("protocols"))
+    shown = replace(asked.pictures, bpp=bpp or asked.pictures.bpp, crop=crop or asked.pictures.crop)
+    asked = replace(asked, pictures=shown)
+    of = material(load_results(results), asked, also)
+    found, not_shown = _pictures(of, results, pictures)
+    options = PaperOptions(anchor, BDOptions(pareto=pareto), device_memory)
+    paths = write_paper(
+        of, load_reference(), out, pictures=found, not_shown=not_shown, options=options
+    )
+    for path in paths:
+        click.echo(path)
+
+
+def _pictures(
+    of: Material, results: Path, wanted: tuple[Wanted, ...]
+) -> tuple[list[Picture], dict[str, str]]:
+    """The panels, and by data set why there is none; what was asked for by name must be there."""
+    from harness.errors import HarnessError, UnknownName
+    from harness.pictures import load_picture
+
+    shown = of.protocol.pictures
+    codecs = of.rows(shown.codecs)
+    found, not_shown = [], {}
+    for dataset, image, box in wanted or [(name, None, None) for name in of.protocol.datasets]:
+        if dataset not in of.protocol.datasets:
+            raise UnknownName("data set of the protocol", dataset, of.protocol.datasets)
+        records = of.quality[of.quality["dataset"] == dataset]
+        if records.empty and not wanted:
+            not_shown[dataset] = "not measured"
+            continue
+        try:
+            picture = load_picture(
+                results, records, codecs, shown.metric, shown.bpp, shown.crop, image, box
+            )
+        except HarnessError as error:
+            if wanted:
+                raise
+            not_shown[dataset] = str(error)
+            continue
+        found.append(picture)
+    return found, not_shown
