@@ -138,7 +138,8 @@ def test_every_metric_is_defined_with_its_direction():
 
 def test_every_environment_variable_is_explained():
     name = re.compile(r"\bHARNESS_[A-Z]+\b")
-    read = {n for path in ROOT.glob("harness/**/*.py") for n in name.findall(path.read_text())}
+    code = (path for folder in ("harness", "adapters") for path in ROOT.glob(f"{folder}/**/*.py"))
+    read = {n for path in code for n in name.findall(path.read_text())}
     told = {n for page in PAGES for n in name.findall(page.read_text())}
     assert told == read
 

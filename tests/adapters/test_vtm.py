@@ -1,0 +1,321 @@
+"""VTM's adapter: its colour conversion, header and command lines; VTM itself where it is built."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+
+from harness.codec import BitstreamError, CodecError, RatePoint, Unavailable
+from harness.codec_spec import read_codec
+from harness.environments.inline import worker
+from harness.worker.client import Limits, WorkerFailure, rate_fields
+
+FOLDER = Path(__file__).parents[2] / "adapters" / "vtm"
+
+
+def _import_adapter() -> None:
+    spec = ModuleSpec("vtm", None, is_package=True)
+    spec.submodule_search_locations = [str(FOLDER)]
+    sys.modules["vtm"] = importlib.util.module_from_spec(spec)
+
+
+_import_adapter()
+
+from vtm.bitstream import Header  # noqa: E402 - the package is made above
+from vtm.codec import VtmIntra  # noqa: E402
+from vtm.colour import CHOICES, KERNELS, Conversion  # noqa: E402
+from vtm.programs import Vtm, find_configuration, read_banner  # noqa: E402
+from vtm.yuv import raw, read_y4m  # noqa: E402
+
+SPECS = {spec.name: spec for spec in read_codec(FOLDER / "codec.toml")}
+OPTIONS = SPECS["vtm"].options
+LIMITS = Limits(call_seconds=250, load_seconds=60, memory_bytes=8 << 30)
+BUILT = SPECS["vtm"].unavailable()
+needs_vtm = pytest.mark.skipif(BUILT is not None, reason=f"NOT CHECKED: VTM itself; {BUILT}")
+
+photograph = np.ascontiguousarray(skimage.data.astronaut()[:256, 64:448])
+small = np.ascontiguousarray(photograph[60:92, 100:148])
+
+
+def conversion(**options):
+    return Conversion.of({**OPTIONS, **options})
+
+
+def there_and_back(image, **options):
+    chosen = conversion(**options)
+    return chosen.to_rgb(chosen.from_rgb(image), chosen.depth)
+
+
+def psnr(image, reference):
+    error = np.mean((image.astype(float) - reference) ** 2)
+    return 10 * np.log10(255**2 / error) if error else np.inf
+
+
+@pytest.mark.parametrize("matrix", CHOICES["matrix"])
+def test_444_at_8_bits_loses_no_more_than_rounding_does(matrix):
+    assert psnr(there_and_back(photograph, chroma="4:4:4", matrix=matrix), photograph) > 52
+    limited = there_and_back(photograph, chroma="4:4:4", matrix=matrix, range="limited")
+    assert psnr(limited, photograph) > 51
+
+
+@pytest.mark.parametrize("matrix", CHOICES["matrix"])
+@pytest.mark.parametrize("scale", CHOICES["range"])
+def test_444_at_10_bits_loses_nothing(matrix, scale):
+    options = {"matrix": matrix, "range": scale, "depth": 10, "chroma": "4:4:4"}
+    assert np.array_equal(there_and_back(photograph, **options), photograph)
+
+
+def test_rounding_down_costs_what_it_is_known_to_cost():
+    down = there_and_back(photograph, chroma="4:4:4", rounding="down")
+    assert psnr(down, photograph) < 47
+
+
+@pytest.mark.parametrize(
+    ("matrix", "scale", "colour", "samples"),
+    [  # ITU-R BT.709 and BT.601 at 8 bits
+        ("bt709", "limited", (255, 255, 255), (235, 128, 128)),
+        ("bt709", "limited", (0, 0, 0), (16, 128, 128)),
+        ("bt709", "limited", (255, 0, 0), (63, 102, 240)),
+        ("bt709", "limited", (0, 255, 0), (173, 42, 26)),
+        ("bt709", "limited", (0, 0, 255), (32, 240, 118)),
+        ("bt601", "limited", (255, 0, 0), (81, 90, 240)),
+        ("bt601", "limited", (0, 255, 0), (145, 54, 34)),
+        ("bt601", "limited", (0, 0, 255), (41, 240, 110)),
+        ("bt601", "full", (255, 0, 0), (76, 85, 255)),  # as JFIF has it
+        ("bt601", "full", (0, 255, 0), (150, 44, 21)),
+        ("bt709", "full", (255, 255, 255), (255, 128, 128)),
+        ("bt709", "full", (0, 0, 0), (0, 128, 128)),
+    ],
+)
+def test_pure_colours_have_the_samples_of_the_standards(matrix, scale, colour, samples):
+    image = np.full((4, 6, 3), colour, np.uint8)
+    for chroma in CHOICES["chroma"]:
+        planes = conversion(matrix=matrix, range=scale, chroma=chroma).from_rgb(image)
+        assert [set(plane.ravel().tolist()) for plane in planes] == [{s} for s in samples]
+
+
+@pytest.mark.parametrize("siting", CHOICES["siting"])
+@pytest.mark.parametrize("down", KERNELS)
+@pytest.mark.parametrize("up", KERNELS)
+def test_420_keeps_smooth_colour_in_its_place(siting, down, up):
+    ramp = np.linspace(40, 200, 64)
+    image = np.zeros((64, 64, 3))
+    image[..., 0], image[..., 2] = ramp[:, None], ramp[None, :]
+    image = np.rint(image).astype(np.uint8)
+    back = there_and_back(image, siting=siting, downsampling=down, upsampling=up)
+    middle = (slice(8, -8), slice(8, -8))
+    shift = back[middle].astype(float) - image[middle]
+    # A step of the ramp is 2.5; half a sample of chroma out of place would be seen.
+    assert np.abs(shift[..., ::2].mean(axis=(0, 1))).max() < 0.3 if up != "box" else True
+    assert np.abs(shift).max() <= (4 if up == "box" else 2)
+
+
+def test_samples_with_more_bits_are_finer_not_brighter():
+    chosen = conversion()
+    planes = chosen.from_rgb(photograph)
+    shifted = tuple((plane << 2).astype(np.uint16) for plane in planes)
+    assert np.array_equal(chosen.to_rgb(planes, 8), chosen.to_rgb(shifted, 10))
+
+
+def test_a_single_pixel_has_one_sample_of_chroma():
+    pixel = np.full((2, 2, 3), (200, 30, 90), np.uint8)
+    planes = conversion().from_rgb(pixel)
+    assert [plane.shape for plane in planes] == [(2, 2), (1, 1), (1, 1)]
+    assert np.abs(there_and_back(pixel).astype(int) - pixel).max() <= 2
+
+
+def test_the_header_is_one_byte_and_tells_the_parity():
+    for rows in (0, 1):
+        for columns in (0, 1):
+            packed = Header(rows, columns).pack(conversion())
+            assert len(packed) == 1
+            assert Header.read(packed + b"rest", conversion()) == Header(rows, columns)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("chroma", "4:4:4"), ("matrix", "bt601"), ("range", "limited"), ("depth", 10),
+     ("siting", "center")],
+)  # fmt: skip
+def test_a_bitstream_of_another_conversion_is_refused_by_name(name, value):
+    packed = Header(0, 0).pack(conversion(**{name: value}))
+    with pytest.raises(BitstreamError, match=f"not made with {name} = {OPTIONS[name]!r}"):
+        Header.read(packed, conversion())
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\x00\x00\x00\x01", b"\x7f"])
+def test_bytes_without_the_header_are_refused(damaged):
+    with pytest.raises(BitstreamError, match="no header"):
+        Header.read(damaged, conversion())
+
+
+@pytest.mark.parametrize(("chroma", "name"), [("4:2:0", b"C420"), ("4:4:4", b"C444")])
+@pytest.mark.parametrize("depth", [8, 10])
+def test_what_the_decoder_writes_is_read_or_refused(chroma, name, depth):
+    planes = conversion(chroma=chroma, depth=depth).from_rgb(small)
+    top = b"YUV4MPEG2 W48 H32 F50:1 Ip A0:0 " + name + (b"p10" if depth == 10 else b"")
+    written = top + b"\nFRAME\n" + raw(planes, depth)
+    for plane, back in zip(planes, read_y4m(written, chroma, depth), strict=True):
+        assert np.array_equal(plane, back)
+    for wrong in (b"", written[:-1], written + b"\0", written[: len(top)], b"YUV4MPEG2 \nFRAME\n"):
+        with pytest.raises(BitstreamError, match="the decoder wrote"):
+            read_y4m(wrong, chroma, depth)
+    with pytest.raises(BitstreamError, match="the decoder wrote"):
+        read_y4m(written, "4:2:0" if chroma == "4:4:4" else "4:4:4", depth)
+
+
+def test_the_command_is_that_of_the_paper():
+    vtm = Vtm(Path("/v/EncoderApp"), Path("/v/DecoderApp"), (Path("/v/intra.cfg"),), "23.10", "")
+    line = " ".join(vtm.encode(OPTIONS, 32, 512, 768))
+    assert line == (
+        "/v/EncoderApp -c /v/intra.cfg -i source.yuv -b coded.bin -o /dev/null -wdt 768 -hgt 512 "
+        "-q 32 -fr 1 -f 1 --InputBitDepth=8 --InputChromaFormat=420"
+    )
+    assert "--InputChromaFormat=444" in vtm.encode(SPECS["vtm-444"].options, 32, 2, 2)
+    assert vtm.encode({**OPTIONS, "arguments": ["--BDPCM=1"]}, 32, 2, 2)[-1] == "--BDPCM=1"
+    assert " ".join(vtm.decode(OPTIONS)) == "/v/DecoderApp -b coded.bin -o decoded.y4m -d 10"
+
+
+def script(folder, name, line):
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
+    return path
+
+
+def banner(name, version):
+    return f"echo; echo 'VVCSoftware: VTM {name} Version {version} [Linux][GCC 12.2.0][SIMD=AVX2] '"
+
+
+def test_the_version_is_read_from_what_a_program_prints(tmp_path):
+    path = script(tmp_path, "EncoderApp", banner("Encoder", "23.10") + "; exit 1")
+    assert read_banner(path) == ("23.10", "[Linux] [GCC 12.2.0] [SIMD=AVX2]")
+
+
+def test_a_program_that_is_not_vtm_is_refused_by_its_path(tmp_path):
+    path = script(tmp_path, "EncoderApp", "echo hello")
+    with pytest.raises(Unavailable, match=f"{path} does not tell a version of VTM"):
+        read_banner(path)
+    path.write_bytes(b"\x7fELF of another machine")
+    with pytest.raises(Unavailable, match=f"{path} does not run: .*build VTM on this machine"):
+        read_banner(path)
+
+
+def test_another_version_is_refused_by_both_versions(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_VTM", str(tmp_path))
+    encoder = script(tmp_path, "EncoderAppStatic", banner("Encoder", "23.10"))
+    with pytest.raises(Unavailable, match=r"VTM's DecoderApp not found; build VTM 23\.10"):
+        Vtm.find(None, "23.10", ["encoder_intra_vtm.cfg"])
+    decoder = script(tmp_path, "DecoderAppStatic", banner("Decoder", "20.2"))
+    with pytest.raises(Unavailable, match=rf"{decoder} is VTM 20\.2, not 23\.10"):
+        Vtm.find(None, "23.10", ["encoder_intra_vtm.cfg"])
+    script(tmp_path, "DecoderAppStatic", banner("Decoder", "23.10"))
+    with pytest.raises(Unavailable, match=r"configuration encoder_intra_vtm\.cfg not found"):
+        Vtm.find(None, "23.10", ["encoder_intra_vtm.cfg"])
+    (tmp_path / "cfg").mkdir()
+    (tmp_path / "cfg" / "encoder_intra_vtm.cfg").write_text("QP : 32\n")
+    found = Vtm.find(None, "23.10", ["encoder_intra_vtm.cfg"])
+    assert (found.encoder, found.decoder, found.version) == (encoder, decoder, "23.10")
+
+
+def test_the_configuration_is_found_beside_the_programs_or_in_upstream_s_checkout(
+    tmp_path, monkeypatch
+):
+    monkeypatch.delenv("HARNESS_VTM", raising=False)
+    built, checkout = tmp_path / "built" / "bin", tmp_path / "checkout"
+    for folder in (built, checkout / "cfg"):
+        folder.mkdir(parents=True)
+    (checkout / "cfg" / "a.cfg").touch()
+    encoder = built / "EncoderApp"
+    assert find_configuration("a.cfg", encoder, checkout) == checkout / "cfg" / "a.cfg"
+    (built.parent / "cfg").mkdir()
+    (built.parent / "cfg" / "a.cfg").touch()
+    assert find_configuration("a.cfg", encoder, checkout) == built.parent / "cfg" / "a.cfg"
+    named = str(checkout / "cfg" / "a.cfg")
+    assert find_configuration(named, encoder, None) == Path(named)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"matrix": "bt2020"}, "matrix = 'bt2020' is none of: bt709, bt601"),
+        ({"chroma": "4:2:2"}, "chroma = '4:2:2' is none of"),
+        ({"output_depth": 12}, "output_depth = 12 is not between depth = 8 and 10"),
+        ({"depth": 10, "output_depth": 8}, "output_depth = 8 is not between depth = 10 and 10"),
+    ],
+)
+def test_an_option_that_cannot_be_is_told_with_those_that_can(option, message):
+    with pytest.raises(CodecError, match=message):
+        VtmIntra({**OPTIONS, **option}, "cpu").load(RatePoint("qp32", {"qp": 32}))
+
+
+def test_a_missing_vtm_is_told_before_anything_runs(monkeypatch):
+    monkeypatch.delenv("HARNESS_VTM", raising=False)
+    monkeypatch.setenv("PATH", "/nowhere")
+    for spec in SPECS.values():
+        assert "program 'EncoderApp' not found" in spec.unavailable()
+        assert "HARNESS_VTM" in spec.unavailable()
+
+
+def test_the_rate_points_are_in_order_of_bitrate():
+    for spec in SPECS.values():
+        assert [rate.options["qp"] for rate in spec.rates] == list(range(52, 16, -5))
+    assert not SPECS["vtm-444"].in_all
+
+
+@pytest.fixture(params=SPECS)
+def vtm(request, tmp_path):
+    """A worker with VTM at its lowest rate point."""
+    spec = SPECS[request.param]
+    with worker(tmp_path / "log", 1, LIMITS) as running:
+        running.open(spec.folder, spec.entry, spec.options, "cpu")
+        rate = spec.rates[0]
+        running.facts = running.load(rate_fields(rate.id, rate.options, "none", {})).facts
+        yield running
+
+
+@needs_vtm
+def test_vtm_codes_a_photograph_and_is_timed_as_a_process(vtm):
+    bitstream, encoding, _ = vtm.encode(small)
+    decoded, decoding = vtm.decode(bitstream)
+    assert decoded.shape == small.shape
+    assert psnr(decoded, small) > 15
+    assert min(encoding.samples_ms + decoding.samples_ms) > 1
+    assert encoding.peak_rss_bytes > 20 << 20
+    assert vtm.facts["version"] == "23.10"
+    assert len(vtm.facts["configuration_sha256"]) == 64
+
+
+@needs_vtm
+@pytest.mark.parametrize("size", [(1, 1), (1, 19), (3, 2), (17, 9)])
+def test_vtm_codes_any_size(vtm, size):
+    image = np.ascontiguousarray(small[: size[0], : size[1]])
+    assert vtm.decode(vtm.encode(image)[0])[0].shape == image.shape
+
+
+@needs_vtm
+def test_every_truncation_is_refused_by_vtm_or_before_it(vtm):
+    bitstream, *_ = vtm.encode(small)
+    for length in range(len(bitstream)):
+        with pytest.raises(WorkerFailure) as failure:
+            vtm.decode(bitstream[:length])
+        assert failure.value.reason == "bitstream", f"cut at {length}: {failure.value}"
+
+
+@needs_vtm
+def test_damaged_bytes_never_end_the_worker(vtm):
+    bitstream, *_ = vtm.encode(small)
+    random = np.random.default_rng(1)
+    for _ in range(20):
+        damaged = np.frombuffer(bitstream, np.uint8).copy()
+        damaged[random.integers(0, len(damaged), 3)] = random.integers(0, 256, 3)
+        try:
+            vtm.decode(damaged.tobytes())
+        except WorkerFailure as failure:
+            assert failure.reason == "bitstream", str(failure)  # noqa: PT017 - it may decode
