@@ -1,0 +1,98 @@
+"""The weights of upstream's model: from its published files, or random."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from compressai.models.utils import remap_old_keys
+from torch import Tensor, nn
+
+from harness.codec import Unavailable
+
+LATENT_GAIN = 12.0
+"""Of random weights; gives symbols of -1, 0 and 1 for a photograph."""
+
+StateDict = dict[str, Tensor]
+
+BOTTLENECK = "preprocess_model.entropy_bottleneck"
+TABLES = ("._offset", "._quantized_cdf", "._cdf_length", ".scale_table")
+"""Ends of the names of the range coder's tables, which are made anew after loading."""
+
+
+class Ignored:
+    """In the place of classes that Lightning writes into checkpoints beside the weights."""
+
+
+IGNORED = ("pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",)
+
+
+def load(model: nn.Module, paths: Iterable[Path]) -> None:
+    """Load one file after the other; a later one overrules an earlier one.
+
+    Args:
+        model: Upstream's model.
+        paths: Checkpoints that together hold every parameter.
+
+    Raises:
+        Unavailable: A file does not read, does not fit, or parameters are in none of them.
+    """
+    wanted = {name for name, _ in model.named_parameters()}
+    paths = list(paths)
+    for path in paths:
+        state = read(path)
+        try:
+            model.load_state_dict(state, strict=False)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise Unavailable(f"{path} does not fit DiffEIC's model: {reason}") from error
+        wanted -= state.keys()
+    if wanted:
+        names = " and ".join(str(path) for path in paths)
+        raise Unavailable(
+            f"{names} lack {len(wanted)} of DiffEIC's parameters, {min(wanted)} among them"
+        )
+
+
+def read(path: Path) -> StateDict:
+    """The tensors of a checkpoint, by the names that this version of compressai gives them.
+
+    Raises:
+        Unavailable: The file is none, or holds more than tensors.
+    """
+    stand_ins = [(Ignored, name) for name in IGNORED]
+    try:
+        with torch.serialization.safe_globals(stand_ins):
+            content = torch.load(
+                path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+            )
+    except pickle.UnpicklingError as error:
+        raise Unavailable(f"{path} is no checkpoint, or holds more than tensors") from error
+    except (OSError, RuntimeError, EOFError) as error:
+        raise Unavailable(f"{path} does not read: {str(error).partition('. ')[0]}") from error
+    if not isinstance(content, dict):
+        raise Unavailable(f"{path} holds no weights by name")
+    named = content.get("state_dict", content)
+    state = {
+        name.removeprefix("module."): value
+        for name, value in named.items()
+        if isinstance(value, Tensor) and not name.endswith(TABLES)
+    }
+    renamed: StateDict = remap_old_keys(BOTTLENECK, state)
+    return renamed
+
+
+def enliven(model: nn.Module) -> None:
+    """Let freshly initialised weights do what trained ones do, at least a little.
+
+    Weights that begin at zero get small random values: with zeros the network would neither use
+    what was decoded nor remove any noise. The latent gets an amplitude that does not round to
+    nothing.
+    """
+    for parameter in model.parameters():
+        if parameter.ndim > 1 and not parameter.any():
+            nn.init.normal_(parameter, std=0.02)
+    model.preprocess_model.encoder.g_a6.weight.mul_(LATENT_GAIN)
