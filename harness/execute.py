@@ -52,6 +52,9 @@ class Context:
     finished: Callable[[Batch, Row], None]
     machine: str
     invocation: str
+    record: Callable[[list[Row]], None]
+    speed_only: bool = False
+    """Time and memory alone: no probe of the decoder, no reconstruction for the metrics."""
 
 
 @dataclass
@@ -81,7 +84,7 @@ def record_unavailable(batch: Batch, context: Context, reason: str) -> None:
          "message": reason}
         for case in batch.cases
     ]  # fmt: skip
-    context.store.add_cases(rows)
+    context.record(rows)
     for row in rows:
         context.finished(batch, row)
 
@@ -105,7 +108,7 @@ def measure_batch(batch: Batch, context: Context) -> None:
     finally:
         rows = [_finish(p, log) for p in progress if p.done]
         if rows:
-            context.store.add_cases(rows)
+            context.record(rows)
 
 
 @dataclass
@@ -130,7 +133,8 @@ class Passes:
         with self._resident(rate) as codec:
             for items in by_image.values():
                 self._encode_image(codec, items)
-            self._probe(codec, progress)
+            if not self.context.speed_only:
+                self._probe(codec, progress)
 
     def _encode_image(self, codec: ResidentCodec, items: list[Progress]) -> None:
         """Encode one image for all its rate points: more than one where they are prefixes."""
@@ -154,6 +158,7 @@ class Passes:
                     image,
                     warmup=codec.warmup(image.shape, self.context.settings.warmup),
                     repeats=self.context.settings.repeats,
+                    cap_ms=self.context.settings.cap_ms,
                 )
                 lengths = [len(stream)]
                 if self.batch.codec.progressive:
@@ -212,6 +217,7 @@ class Passes:
                     item.bitstream,
                     warmup=codec.warmup(shape, self.context.settings.warmup),
                     repeats=self.context.settings.repeats,
+                    cap_ms=self.context.settings.cap_ms,
                 )
         except WorkerFailure as failure:
             item.fail(failure)
@@ -234,7 +240,7 @@ class Passes:
 
     def _keep(self, item: Progress, image: Image) -> None:
         """Keep the reconstruction for the metrics, in memory and (as PNG) on disk."""
-        if self.batch.weights == "random":
+        if self.batch.weights == "random" or self.context.speed_only:
             return  # never scored
         path = self._file("reconstructions", item.case, ".png")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,13 +10,16 @@ import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.metrics import METRICS
 from harness.request import Prepared
 from harness.resolution import POLICY
 from harness.store.run_store import RunStore
 from harness.sweep import Batch, Case, Plan, label, remaining, unscored
+
+if TYPE_CHECKING:
+    from harness.execute import Context
 
 CACHE_BYTES = 1 << 30
 """Reconstructions held in memory between decoding and scoring, and half of it for sources."""
@@ -135,16 +138,15 @@ class Work:
         """Whether the image that the case was decoded to is at hand."""
         return case.id in self._reconstructions or self._reconstruction_file(batch, case).is_file()
 
-    def measure(self, todo: Plan) -> None:
-        """Measure the batches, each with the machine to itself."""
-        from harness.execute import Context, measure_batch, record_unavailable
-        from harness.measure.lock import machine_to_itself
+    def begin(self, todo: Plan) -> Context:
+        """Write the manifest of this invocation; returns what its batches share."""
+        from harness.execute import Context
         from harness.measure.machine import describe, fingerprint
 
         machine = describe()
         invocation = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
         self.store.write_manifest(invocation, _manifest(self.prepared, todo, machine))
-        context = Context(
+        return Context(
             store=self.store,
             settings=self.prepared.settings,
             read_image=self._source,
@@ -152,9 +154,17 @@ class Work:
             finished=self.observer.case,
             machine=fingerprint(machine),
             invocation=invocation,
+            record=self.store.add_cases,
         )
+
+    def measure(self, todo: Plan) -> None:
+        """Measure the batches, each with the machine to itself."""
+        from harness.execute import measure_batch, record_unavailable
+        from harness.measure.lock import machine_to_itself
+
+        context = self.begin(todo)
         for batch in todo.batches:
-            with machine_to_itself(self._waiting):
+            with machine_to_itself(self.waiting):
                 self.store.refresh()  # another run may have measured it meanwhile
                 left = remaining(
                     Plan((batch,)),
@@ -197,7 +207,7 @@ class Work:
             finished=self.observer.scored,
         )
         for group in groups(pending):
-            with machine_to_itself(self._waiting):
+            with machine_to_itself(self.waiting):
                 self.store.refresh()
                 states = self.store.states
                 left = [
@@ -243,7 +253,8 @@ class Work:
         if self.prepared.settings.keep != "all":
             self._reconstruction_file(batch, case).unlink(missing_ok=True)
 
-    def _waiting(self) -> None:
+    def waiting(self) -> None:
+        """Tell that another run has the machine."""
         self.observer.note("another run is measuring on this machine; waiting for its batch to end")
 
 

@@ -48,6 +48,11 @@ class Settings:
     keep: Literal["all", "bitstreams", "none"] = "all"
     environment: EnvironmentName = "auto"
 
+    @property
+    def cap_ms(self) -> float | None:
+        """The longest call that is repeated, in milliseconds."""
+        return None if self.cap_seconds is None else self.cap_seconds * 1e3
+
 
 @dataclass(frozen=True)
 class Case:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import Any
 
@@ -14,9 +15,11 @@ from harness.errors import HarnessError
 COMMANDS = {
     "run": "Measure codecs on images; the same command again finishes what is missing.",
     "plan": "Show what 'run' would do: cases, what is done, expected time and disk.",
+    "runtime": "Measure speed and memory alone, over resolutions.",
     "list": "List codecs, datasets, metrics or runs.",
     "doctor": "Show what works here, what does not, and the command that fixes it.",
     "check": "Test an adapter against the contract.",
+    "env": "List, build, enter or remove the environments that codecs run in.",
     "upstream": "Fetch the repositories that adapters run code of.",
     "weights": "Fetch the weights of codecs.",
     "bdrate": "Print BD-rate tables of a results folder.",
@@ -73,6 +76,7 @@ def main(arguments: list[str] | None = None) -> Any:
 
     Exit codes: 0 done; 1 something that was asked for failed; 2 a bad request; 130 interrupted.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what runs is ended in order
     try:
         return group(arguments, prog_name="harness")
     except Exception as error:

@@ -52,17 +52,46 @@ environment_option = click.option(
     show_default=True, help="Where a codec runs whose manifest names an environment.",
 )  # fmt: skip
 
+codec_option = click.option(
+    "--codec", multiple=True, default=("all",), show_default=True, callback=split,
+    shell_complete=complete_codec, metavar="NAMES",
+    help="Codec names, 'name@checkpoint', or 'all'; commas between several.",
+)  # fmt: skip
+dataset_option = click.option(
+    "--dataset", multiple=True, default=("sample",), show_default=True, callback=split,
+    shell_complete=complete_dataset, metavar="NAMES",
+    help="Data sets, or folders of images.",
+)  # fmt: skip
+device_option = click.option(
+    "--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.",
+)  # fmt: skip
+warmup_option = click.option(
+    "--warmup", type=int, default=1, show_default=True,
+    help="Calls before timing, once for each image size.",
+)  # fmt: skip
+timeout_option = click.option(
+    "--timeout", type=float, default=600.0, show_default=True, metavar="SECONDS",
+    help="The longest that one encode or decode call of a case may take.",
+)  # fmt: skip
+memory_option = click.option(
+    "--memory-limit", type=float, metavar="GIB",
+    help="The most memory a codec's process may take; 90 % of the machine's by default.",
+)  # fmt: skip
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="Threads for the codec; all by default.",
+)  # fmt: skip
+weights_option = click.option(
+    "--weights", type=click.Choice(["pretrained", "random"]), default="pretrained",
+    show_default=True, help="Random weights give true speed and memory, and no quality.",
+)  # fmt: skip
+results_option = click.option(
+    "--results", type=click.Path(path_type=Path), default=Path("results"),
+    show_default=True, help="The results folder.",
+)  # fmt: skip
+
 _MEASURING = (
-    click.option(
-        "--codec", multiple=True, default=("all",), show_default=True, callback=split,
-        shell_complete=complete_codec, metavar="NAMES",
-        help="Codec names, 'name@checkpoint', or 'all'; commas between several.",
-    ),
-    click.option(
-        "--dataset", multiple=True, default=("sample",), show_default=True, callback=split,
-        shell_complete=complete_dataset, metavar="NAMES",
-        help="Data sets, or folders of images.",
-    ),
+    codec_option,
+    dataset_option,
     click.option(
         "--rate", multiple=True, callback=split, metavar="IDS",
         help="Rate points; all when not given.",
@@ -76,42 +105,23 @@ _MEASURING = (
         "--metrics", multiple=True, callback=split, shell_complete=complete_metric,
         metavar="NAMES", help="Metrics; all when not given.",
     ),
-    click.option(
-        "--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.",
-    ),
+    device_option,
     click.option("--limit", type=int, help="Take only the first images of each data set."),
     click.option(
         "--repeats", type=int, default=1, show_default=True,
         help="Timed calls a case; the median is reported.",
     ),
-    click.option(
-        "--warmup", type=int, default=1, show_default=True,
-        help="Calls before timing, once for each image size.",
-    ),
-    click.option(
-        "--timeout", type=float, default=600.0, show_default=True, metavar="SECONDS",
-        help="The longest that one encode or decode call of a case may take.",
-    ),
-    click.option(
-        "--memory-limit", type=float, metavar="GIB",
-        help="The most memory a codec's process may take; 90 % of the machine's by default.",
-    ),
-    click.option(
-        "--threads", type=click.IntRange(min=1), help="Threads for the codec; all by default.",
-    ),
+    warmup_option,
+    timeout_option,
+    memory_option,
+    threads_option,
     environment_option,
-    click.option(
-        "--weights", type=click.Choice(["pretrained", "random"]), default="pretrained",
-        show_default=True, help="Random weights give true speed and memory, and no quality.",
-    ),
+    weights_option,
     click.option(
         "--keep", type=click.Choice(["all", "bitstreams", "none"]), default="all",
         show_default=True, help="What to keep beside the records, once scored.",
     ),
-    click.option(
-        "--results", type=click.Path(path_type=Path), default=Path("results"),
-        show_default=True, help="The results folder.",
-    ),
+    results_option,
     click.option(
         "--name", default="default", show_default=True, help="The run's folder in it.",
     ),
@@ -124,7 +134,7 @@ _ONE_CODEC = (
         help="A codec's name, or 'name@checkpoint'.",
     ),
     click.option("--rate", metavar="ID", help="Rate point; the middle one when not given."),
-    click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N."),
+    device_option,
     environment_option,
     click.option(
         "--weights", type=click.Choice(["pretrained", "random"]), default="pretrained",

@@ -25,7 +25,16 @@ COLUMNS = (
     Column("load_ms", "Load (ms)"),
     Column("parameters", "Params (M)"),
     Column("gflops", "GFLOPs"),
+    Column("kmacs", "kMACs/px"),
     Column("cases", "Cases"),
+)
+
+FRONTIER = (
+    Column("codec", "Codec", is_text=True),
+    Column("fits", "Fits", is_text=True),
+    Column("megapixels", "Megapixels ↑", "higher"),
+    Column("fails", "Fails", is_text=True),
+    Column("how", "How", is_text=True),
 )
 
 CONDITIONS = ["machine", "device", "threads"]
@@ -102,8 +111,52 @@ def _row(records: pd.DataFrame, *, on_gpu: bool, device_gb: float | None) -> lis
         number(_median(ok, "load_ms"), 0),
         number(_scaled(_median(ok, "parameters"), 1e6), 1),
         number(_scaled(_median(ok, "flops"), 1e9), 1),
+        number(_scaled(_median(_macs_per_pixel(ok), "macs"), 1e3), 1),
         Cell(str(len(ok)), float(len(ok))),
     ]
+
+
+def _macs_per_pixel(records: pd.DataFrame) -> pd.DataFrame:
+    """Multiply-accumulates of encoding and decoding, a pixel; half the FLOPs."""
+    pixels = records["height"].astype("float64") * records["width"].astype("float64")
+    flops = records["flops"] if "flops" in records else pd.Series(math.nan, index=records.index)
+    return pd.DataFrame({"macs": flops.astype("float64") / 2 / pixels})
+
+
+def frontier_table(frame: pd.DataFrame) -> Table | None:
+    """The largest image that each codec coded, and what stopped it at the next larger one.
+
+    ``None`` where no codec failed at a size: nothing was searched for then.
+    """
+    tried = frame[frame["height"].notna() & (frame["status"] != "unavailable")]
+    rows = []
+    for codec in sorted(tried["codec"].unique(), key=legend_order):
+        records = tried[tried["codec"] == codec].copy()
+        records["pixels"] = records["height"].astype("int64") * records["width"].astype("int64")
+        well = records[records["status"] == "ok"]
+        largest = int(well["pixels"].max()) if len(well) else 0
+        beyond = records[(records["status"] != "ok") & (records["pixels"] > largest)]
+        if beyond.empty:
+            continue
+        first = beyond.loc[beyond["pixels"].idxmin()]
+        last = well.loc[well["pixels"].idxmax()] if len(well) else None
+        rows.append(
+            [
+                words(str(first["title"])),
+                words("none" if last is None else _size(last)),
+                number(_scaled(largest or None, 1e6), 1),
+                words(_size(first)),
+                words(str(first["status"]).replace("_", " ")),
+            ]
+        )
+    if not rows:
+        return None
+    remark = "Sizes that were tried; the search ends when the gap is under a tenth."
+    return make_table("frontier", "Largest image that fits", FRONTIER, rows, [remark])
+
+
+def _size(record: Any) -> str:
+    return f"{int(record['height'])}x{int(record['width'])}"
 
 
 def _several(number_of: int, what: str) -> str:

@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -35,6 +36,12 @@ def load_results(path: str | Path) -> pd.DataFrame:
         )
     frames = [_load_run(run) for run in runs]
     return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
+
+
+def read_cases(folder: Path) -> list[dict[str, Any]]:
+    """The records of one run's folder, unscored: dicts with the keys of :data:`schema.CASES`."""
+    rows: list[dict[str, Any]] = _read_all(folder / "cases", schema.CASES, ["case"]).to_pylist()
+    return rows
 
 
 def run_folders(folder: Path) -> Iterator[Path]:

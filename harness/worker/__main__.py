@@ -10,14 +10,15 @@ op         header                                          answer
 =========  ==============================================  ==================================
 open       folder, entry, options, device                  done: faces
 load       rate (id, options, weights, files, upstream)    done: load_ms, facts
-encode     height, width, warmup, repeats; image           sample..., done: figures; bitstream
-decode     warmup, repeats; bitstream                      sample..., done: figures; image
+encode     height, width, CALLS; image                     sample..., done: figures; bitstream
+decode     CALLS; bitstream                                sample..., done: figures; image
 prefixes   rates; bitstream                                done: lengths
 profile    height, width                                   done: parameters, flops, flops_torch
 =========  ==============================================  ==================================
 
-A ``sample`` follows each call, so that the harness's time limit applies to one call. An
-exception is answered with ``error``: status, reason, message.
+CALLS are ``warmup``, ``repeats`` and ``cap_ms``. A ``sample`` follows each call, so that the
+harness's time limit applies to one call. An exception is answered with ``error``: status,
+reason, message.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import socket
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -139,7 +142,12 @@ class Session:
     def _measure(
         self, header: wire.Header, call: Callable[[], T], keep: int | None = None
     ) -> tuple[wire.Header, list[T]]:
-        """Warm up, then time ``repeats`` calls. ``keep`` bounds how many results are held."""
+        """Warm up, then time ``repeats`` calls. ``keep`` bounds how many results are held.
+
+        After a call that took longer than ``cap_ms`` none follows; it is a sample even where it
+        was to be a warm-up.
+        """
+        cap_ms = header["cap_ms"]
         results: list[T] = []
         samples: list[float] = []
         peaks = Peaks(0)
@@ -152,11 +160,14 @@ class Session:
                 ms, peak = report.ms, Peaks(report.peak_rss_bytes or 0)
             if len(results) < (keep or index + 1):
                 results.append(result)
-            warm_up = index < header["warmup"]
+            capped = cap_ms is not None and ms > cap_ms
+            warm_up = index < header["warmup"] and not capped
             if not warm_up:
                 samples.append(ms)
                 peaks = highest(peaks, peak)
             wire.send(self.sock, {"event": "sample", "ms": ms, "warm_up": warm_up})
+            if capped:
+                break
         figures: wire.Header = {
             "samples_ms": samples,
             "peak_rss_bytes": peaks.rss or None,
@@ -229,12 +240,25 @@ def die_with_parent() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
+def die_with_connection(sock: socket.socket) -> None:
+    """End this process when the harness is gone: in a container it is nobody's child."""
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(sock, select.POLLRDHUP)
+        poll.poll()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main() -> None:
     """Connect to the harness and serve it."""
     die_with_parent()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.connect(sys.argv[1])
         wire.widen(sock)
+        die_with_connection(sock)
         Session(sock).serve()
 
 

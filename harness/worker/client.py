@@ -112,22 +112,23 @@ class Worker:
         return Loaded(answer["load_ms"], answer["facts"])
 
     def encode(
-        self, image: Image, *, warmup: int = 0, repeats: int = 1
+        self, image: Image, *, warmup: int = 0, repeats: int = 1, cap_ms: float | None = None
     ) -> tuple[bytes, Measured, bool | None]:
         """Encode one image. The last value tells whether all calls gave the same bytes.
 
-        It is ``None`` when there was only one call.
+        It is ``None`` when there was only one call. None follows a call longer than ``cap_ms``.
         """
         shape, pixels = wire.image_payload(image)
-        header = {"op": "encode", "warmup": warmup, "repeats": repeats, **shape}
+        calls = {"warmup": warmup, "repeats": repeats, "cap_ms": cap_ms}
+        header = {"op": "encode", **calls, **shape}
         answer, payload = self._request(header, pixels)
         return bytes(payload), Measured.of(answer), answer["deterministic"]
 
     def decode(
-        self, bitstream: bytes, *, warmup: int = 0, repeats: int = 1
+        self, bitstream: bytes, *, warmup: int = 0, repeats: int = 1, cap_ms: float | None = None
     ) -> tuple[Image, Measured]:
         """Decode one bitstream: uint8, H x W x 3, whatever H and W the decoder gave."""
-        header = {"op": "decode", "warmup": warmup, "repeats": repeats}
+        header = {"op": "decode", "warmup": warmup, "repeats": repeats, "cap_ms": cap_ms}
         answer, payload = self._request(header, bitstream)
         return wire.payload_image(answer, payload), Measured.of(answer)
 
