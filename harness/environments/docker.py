@@ -50,9 +50,29 @@ class Docker(Environment):
     def label(self) -> str:
         """See :class:`Environment`."""
         with contextlib.suppress(HarnessError):
-            if found := image.find(self.spec):
-                return f"docker:{self.spec.name}@{image.tag_of(found)}"
+            if tag := self.tag:
+                return f"docker:{self.spec.name}@{tag}"
         return f"docker:{self.spec.name}"
+
+    @property
+    def tag(self) -> str | None:
+        """The tag of its image; ``None`` where there is none.
+
+        Raises:
+            HarnessError: The engine does not answer.
+        """
+        found = image.find(self.spec)
+        return image.tag_of(found) if found else None
+
+    @property
+    def size(self) -> int | None:
+        """What its image takes, in bytes, with the image that it is built upon.
+
+        Raises:
+            HarnessError: The engine does not answer.
+        """
+        found = image.find(self.spec)
+        return int(found.attrs["Size"]) if found else None
 
     def missing(self) -> str | None:
         """See :class:`Environment`."""
@@ -89,6 +109,44 @@ class Docker(Environment):
                 process = ContainerProcess(container)
                 with Worker(process, place.server, log, limits) as running:
                     yield running
+
+    def shell_command(
+        self,
+        checkouts: Iterable[Path],
+        start: Path,
+        arguments: Sequence[str],
+        *,
+        interactive: bool,
+    ) -> list[str]:
+        """The command line of a shell in a container that is removed when it ends.
+
+        Unlike a worker it has a network, and may write the checkouts.
+
+        Args:
+            checkouts: Folders that may be written, at the paths that they have here.
+            start: The folder in which it begins: one in a checkout, or any.
+            arguments: What to run in place of a shell.
+            interactive: Whether a person sits at a terminal.
+
+        Raises:
+            HarnessError: The engine does not answer, or there is no image.
+        """
+        found = image.find(self.spec)
+        if found is None:
+            raise HarnessError(str(self.missing()))
+        folders = outermost(checkouts)
+        inside = any(start.absolute().is_relative_to(folder) for folder in folders)
+        return [
+            *("docker", "run", "--rm", "--init", "--label", f"{OWNER_LABEL}={owner()}"),
+            *(("--interactive", "--tty") if interactive else ()),
+            *("--user", f"{os.getuid()}:{os.getgid()}", "--cap-drop", "ALL"),
+            *("--security-opt", "no-new-privileges", "--tmpfs", "/tmp:rw,exec,mode=1777"),  # noqa: S108 - its own
+            *("--env", "HOME=/tmp", "--env", "USER=codec"),
+            *(f"--mount=type=bind,source={path},target={path}" for path in folders),
+            *("--workdir", str(start.absolute()) if inside else "/tmp"),  # noqa: S108
+            found.id,
+            *(arguments or ("bash",)),
+        ]
 
     @contextmanager
     def _container(

@@ -14,13 +14,16 @@ from pathlib import Path
 
 from harness.codec_spec import EnvironmentSpec
 from harness.environments.base import PACKAGE, Environment, scratch
-from harness.environments.recipe import requirements, venv_tag
+from harness.environments.recipe import TAG_DIGITS, requirements, venv_tag
 from harness.errors import HarnessError
 from harness.folders import cache_folder
 from harness.worker.client import Limits, Worker
 
 OLDEST_PYTHON = (3, 10)
 """What a worker runs on at least."""
+
+BUILT = "built.json"
+"""Written into an environment when all is installed."""
 
 Show = Callable[[str], None]
 
@@ -42,7 +45,7 @@ class Venv(Environment):
         self.tag = venv_tag(spec)
         self.folder = venvs_folder() / f"{spec.name}-{self.tag}"
         self.log = self.folder.with_name(f"{self.folder.name}.log")
-        self._built = self.folder / "built.json"  # written when all is installed
+        self._built = self.folder / BUILT
 
     @property
     def label(self) -> str:
@@ -137,12 +140,6 @@ class Venv(Environment):
             part.write_text(json.dumps({"bytes": size_of(self.folder)}))
             part.replace(self._built)
 
-    def remove(self) -> None:
-        """Delete it, and its log."""
-        self._built.unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.log.unlink(missing_ok=True)
-
     def _run(
         self, command: Sequence[str | Path], problem: str, show: Callable[[str], object]
     ) -> None:
@@ -166,6 +163,16 @@ class Venv(Environment):
                 f"environment '{self.spec.name}': {problem}: {last}",
                 f"see {self.log}; 'harness env build {self.spec.name}' goes on from there",
             )
+
+
+def remove_all(name: str) -> list[Path]:
+    """Delete the virtual environments of a name, those of older recipes too. Returns which."""
+    folders = sorted(venvs_folder().glob(f"{name}-{'[0-9a-f]' * TAG_DIGITS}"))
+    for folder in folders:
+        (folder / BUILT).unlink(missing_ok=True)  # first: half an environment is none
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.with_name(f"{folder.name}.log").unlink(missing_ok=True)
+    return folders
 
 
 def interpreter(spec: EnvironmentSpec) -> str:
