@@ -115,7 +115,9 @@ def ordered(rows: pd.DataFrame) -> tuple[list[Checkpoint], str]:
     checkpoints = {
         name: Checkpoint(
             name,
-            stem if list(stems.values()).count(stem) == 1 else f"{stem} {name[-16:][:6]}",
+            stem
+            if list(stems.values()).count(stem) == 1
+            else f"{stem} {name.rpartition(':')[2][:6]}",
         )
         for name, stem in stems.items()
     }
