@@ -82,7 +82,7 @@ def material(frame: pd.DataFrame, protocol: Protocol, also: Iterable[str] = (ALL
     """
     if frame.empty:
         raise HarnessError("the results hold no case", "measure some with 'harness run'")
-    bases = frame["codec"].str.partition("@")[0]
+    bases = _base(frame["codec"])
     others = _others(set(bases), protocol, list(also))
     frame = frame[bases.isin({*protocol.titles, *others})]
     speed = _titled(separate_checkpoints(frame), protocol)
@@ -107,6 +107,11 @@ def _others(measured: set[str], protocol: Protocol, also: list[str]) -> set[str]
 
 
 def _titled(records: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
-    listed = records["codec"].str.partition("@")[0].isin(protocol.titles)
+    listed = _base(records["codec"]).isin(protocol.titles)
     titles = records["codec"].map(protocol.title_of)
     return records.assign(title=titles.where(listed, records["title"]))
+
+
+def _base(codecs: pd.Series[str]) -> pd.Series[str]:
+    """The codecs' names without their checkpoints."""
+    return codecs.str.replace("@.*", "", regex=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -14,7 +14,8 @@ from harness.report.runtime import DEFAULTS, GB
 from harness.report.tables import BLANK, Cell, Column, Table, make_table, number, words
 from harness.report.twins import Pair, twin_table
 
-QUANTITIES = {"encode_ms": "Enc. (ms)", "decode_ms": "Dec. (ms)", "memory_gb": "Mem. (GB)"}
+QUANTITIES = {"encode_ms": "Enc.", "decode_ms": "Dec.", "memory_gb": "Mem."}
+UNITS = {"encode_ms": "ms", "decode_ms": "ms", "memory_gb": "GB"}
 PASS_OF = {"encode_ms": "encode", "decode_ms": "decode"}
 DECIMALS = 2
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -65,7 +66,7 @@ class _Builder:
     codecs: tuple[str, ...]
     device_gb: float | None
 
-    @property
+    @cached_property
     def on_gpu(self) -> bool:
         return bool(self.rows["device"].str.startswith("cuda").any())
 
@@ -82,7 +83,7 @@ class _Builder:
             "the device allocator's peak" if self.on_gpu else "the process's peak resident memory"
         )
         told = [f"Medians over images and rate points; Mem. is {kind}, the larger of both passes."]
-        title = f"Runtime and memory by resolution{self._conditions()}"
+        title = f"Runtime (ms) and memory (GB) by resolution{self._conditions()}"
         return make_table(f"runtime{suffix}", title, columns, rows, told)
 
     def _conditions(self) -> str:
@@ -96,7 +97,7 @@ class _Builder:
 
     def _row(self, codec: str) -> list[Cell]:
         rows = self._of(codec)
-        cells = [cell for _, _, cell in self._cells(codec)]
+        cells = [cell for (name, _, _), cell in self._cells.items() if name == codec]
         notes = ["not measured"] if rows.empty else []
         if rows.empty and (self.of.speed["codec"] == codec).any():
             notes = ["not measured at these resolutions, here"]
@@ -110,26 +111,39 @@ class _Builder:
             notes.append("on the CPU")
         return [words(self.of.title_of(codec), note="; ".join(notes)), *cells]
 
-    def _of(self, codec: str) -> pd.DataFrame:
-        rows = self.rows[self.rows["codec"] == codec]
-        cuda = rows[rows["device"].str.startswith("cuda")]
-        rows = rows if cuda.empty else cuda
-        trained = rows[rows["weights"] != "random"]
-        return rows if trained.empty else trained
+    @cached_property
+    def _measured(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """The rows of each codec and resolution: of a GPU, and trained, where there are such."""
+        groups = self.rows.groupby([self.rows["codec"], _sizes(self.rows)], sort=False)
+        return {(str(codec), str(size)): _preferred(rows) for (codec, size), rows in groups}
 
-    def _cells(self, codec: str) -> Iterator[tuple[str, str, Cell]]:
-        """Each resolution, quantity and cell of a row."""
-        rows = self._of(codec)
-        sizes = _sizes(rows)
-        for resolution in self.of.protocol.runtime.resolutions:
-            at = rows[sizes == resolution]
-            for quantity in QUANTITIES:
-                cell = self._memory(at) if quantity == "memory_gb" else self._time(at, quantity)
-                yield resolution, quantity, cell
+    def _at(self, codec: str, resolution: str) -> pd.DataFrame:
+        return self._measured.get((codec, resolution), self.rows.head(0))
+
+    def _of(self, codec: str) -> pd.DataFrame:
+        at = (self._at(codec, resolution) for resolution in self.of.protocol.runtime.resolutions)
+        found = [rows for rows in at if len(rows)]
+        return pd.concat(found) if found else self.rows.head(0)
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, str, str], Cell]:
+        """The cell of each codec, resolution and quantity, row by row."""
+        cells = {}
+        for codec in self.codecs:
+            for resolution in self.of.protocol.runtime.resolutions:
+                rows = self._at(codec, resolution)
+                for quantity in QUANTITIES:
+                    cells[codec, resolution, quantity] = self._cell(rows, quantity)
+        return cells
+
+    def _cell(self, rows: pd.DataFrame, quantity: str) -> Cell:
+        if rows.empty:
+            return Cell(BLANK)
+        return self._memory(rows) if quantity == "memory_gb" else self._time(rows, quantity)
 
     def _time(self, rows: pd.DataFrame, quantity: str) -> Cell:
         slow = self.of.protocol.runtime.slow_seconds
-        value = rows[quantity].median() if quantity in rows and len(rows) else math.nan
+        value = rows[quantity].median() if quantity in rows else math.nan
         if pd.notna(value) and value <= 1e3 * slow:
             return number(float(value), DECIMALS)
         if pd.notna(value):
@@ -138,7 +152,7 @@ class _Builder:
         return Cell(BLANK, note="timed out" if len(failed) else "")
 
     def _memory(self, rows: pd.DataFrame) -> Cell:
-        if len(rows) and (rows["status"] == "out_of_memory").all():
+        if (rows["status"] == "out_of_memory").all():
             limit = "memory" if self.device_gb is None else f"{self.device_gb:g}"
             return Cell(f"> {limit}", note="out of memory")
         gpu = _on_gpu(rows)
@@ -151,11 +165,7 @@ class _Builder:
         return number(None if pd.isna(peak) else float(peak) / GB, DECIMALS)
 
     def twin(self, suffix: str) -> Table:
-        pairs = [
-            self._pair(codec, resolution, quantity, cell)
-            for codec in self.codecs
-            for resolution, quantity, cell in self._cells(codec)
-        ]
+        pairs = [self._pair(*where, cell) for where, cell in self._cells.items()]
         devices = ", ".join(sorted(set(self.reference.runtime["device"])))
         clock = f"Published times were taken on {devices}: differences are as much of machines as"
         memory = "Published memory is the device's, one number; without a GPU the measured one is"
@@ -167,16 +177,14 @@ class _Builder:
     def _pair(self, codec: str, resolution: str, quantity: str, cell: Cell) -> Pair:
         if cell.value is None and not cell.note and not cell.text.startswith(">"):
             cell = Cell(BLANK, note=self._why_blank(codec, resolution))
-        frame = self.reference.runtime
-        found = frame[
-            (frame["codec"] == codec.partition("@")[0])
-            & (frame["resolution"] == resolution)
-            & (frame["quantity"] == quantity)
-        ]
-        where = (self.of.title_of(codec), resolution.replace("x", TIMES), QUANTITIES[quantity])
-        if found.empty:
+        where = (
+            self.of.title_of(codec),
+            resolution.replace("x", TIMES),
+            f"{QUANTITIES[quantity]} ({UNITS[quantity]})",
+        )
+        row = self._published.get((codec.partition("@")[0], resolution, quantity))
+        if row is None:
             return Pair(where, cell, relative=True)
-        row = found.iloc[0]
         return Pair(
             where,
             cell,
@@ -186,14 +194,25 @@ class _Builder:
             relative=True,
         )
 
+    @cached_property
+    def _published(self) -> dict[tuple[str, str, str], pd.Series]:
+        rows = (row for _, row in self.reference.runtime.iterrows())
+        return {(row["codec"], row["resolution"], row["quantity"]): row for row in rows}
+
     def _why_blank(self, codec: str, resolution: str) -> str:
-        rows = self._of(codec)
-        rows = rows[_sizes(rows) == resolution]
+        rows = self._at(codec, resolution)
         if rows.empty:
             return "not measured"
         if (rows["status"] != "ok").all():
             return str(rows["status"].iloc[0]).replace("_", " ")
         return "not recorded on this device"
+
+
+def _preferred(rows: pd.DataFrame) -> pd.DataFrame:
+    cuda = rows[rows["device"].str.startswith("cuda")]
+    rows = rows if cuda.empty else cuda
+    trained = rows[rows["weights"] != "random"]
+    return rows if trained.empty else trained
 
 
 def _on_gpu(rows: pd.DataFrame) -> bool:
