@@ -1,0 +1,204 @@
+"""HiFiC behind the harness's contract."""
+
+from __future__ import annotations
+
+import binascii
+import math
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness.codec import (
+    BitstreamError,
+    Codec,
+    CodecError,
+    Image,
+    Profile,
+    Profiled,
+    RatePoint,
+    Unavailable,
+    UnsupportedImage,
+    thread_count,
+)
+
+from . import bitstream, upstream
+from .bitstream import MAX_SIDE, Coded
+from .geometry import (
+    HYPER_CHANNELS,
+    HYPER_STEP,
+    LATENT_CHANNELS,
+    hyper_size,
+    missing_to_least,
+)
+
+PROFILED_SIDE = 256
+CODERS = ("exact", "vectorized")
+WORD = "<u4"
+"""The coder's words, in the bytes."""
+DAMAGE = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
+"""What upstream's coder raises on words that it did not write."""
+
+
+class HiFiC(Codec, Profiled):
+    """A rate point is a checkpoint."""
+
+    def __init__(self, options: Mapping[str, Any], device: str) -> None:
+        super().__init__(options, device)
+        self._loaded: Path | str | None = None
+        if options["coder"] not in CODERS:
+            raise CodecError(f"option 'coder' is {options['coder']!r}; give {' or '.join(CODERS)}")
+
+    def load(self, rate: RatePoint) -> None:
+        """Read the network and build its probability tables, unless they are there already."""
+        super().load(rate)
+        torch.set_num_threads(thread_count())
+        torch.backends.cudnn.deterministic = True
+        path = weights_path(rate)
+        if rate.upstream is None:
+            raise Unavailable("no upstream checkout; run 'harness upstream fetch hific'")
+        if self._loaded != (path or rate.weights):
+            self._module = upstream.load(rate.upstream)
+            if path is None:
+                self._network = upstream.random_network(self._module, self.options["seed"])
+            else:
+                self._network = upstream.read_checkpoint(self._module, path)
+            self._prior: Any = self._network.Hyperprior
+            self._fingerprint = fingerprint(self._network)
+            self._network.to(self.device).requires_grad_(requires_grad=False)
+            with upstream.on_device(self._module, self.device):
+                self._prior.hyperprior_entropy_model.build_tables()
+            self._prior.vectorize_encoding = self.options["coder"] == "vectorized"
+            self._loaded = path or rate.weights
+        name = f"{self.options['coder']} {rate.id} {self._fingerprint}"
+        self._identity = binascii.crc_hqx(name.encode(), 0)
+
+    def facts(self) -> Mapping[str, str | int | float | bool]:
+        """See :class:`harness.codec.Codec`."""
+        return {
+            "coder": self.options["coder"],
+            "seed": self.options["seed"],
+            "threads": torch.get_num_threads(),
+        }
+
+    @torch.inference_mode()
+    def encode(self, image: Image) -> bytes:
+        """See :class:`harness.codec.Codec`."""
+        height, width, _ = image.shape
+        if max(height, width) > MAX_SIDE:
+            raise UnsupportedImage(f"{height} x {width} has a side over {MAX_SIDE} pixels")
+        with upstream.on_device(self._module, self.device):
+            output = self._network.compress(self._signal(image), silent=True)
+        return Coded(
+            height, width, words(output.hyperlatents_encoded), words(output.latents_encoded)
+        ).to_bytes(self._identity)
+
+    @torch.inference_mode()
+    def decode(self, stream: bytes) -> Image:
+        """See :class:`harness.codec.Codec`."""
+        coded = bitstream.read(stream, self._identity)
+        rows, columns = hyper_size(coded.height, coded.width)
+        hyper_area, latent_area = (rows, columns), (4 * rows, 4 * columns)
+        if self._prior.vectorize_encoding:  # upstream then codes one position after the other
+            hyper_area = latent_area = (1, 1)
+        output = SimpleNamespace(
+            hyperlatents_encoded=np.frombuffer(coded.hyperlatents, WORD),
+            latents_encoded=np.frombuffer(coded.latents, WORD),
+            hyperlatent_spatial_shape=(rows, columns),
+            batch_shape=1,
+            spatial_shape=(coded.height, coded.width),
+            hyper_coding_shape=(HYPER_CHANNELS, *hyper_area),
+            latent_coding_shape=(LATENT_CHANNELS, *latent_area),
+        )
+        try:
+            with upstream.on_device(self._module, self.device):
+                signal = self._network.decompress(output)[0]
+        except DAMAGE as error:
+            raise BitstreamError(f"upstream's coder cannot read the bytes: {error}") from error
+        pixels = (signal * 255).round().to(torch.uint8).permute(1, 2, 0)
+        return np.ascontiguousarray(pixels.cpu().numpy())
+
+    @torch.inference_mode()
+    def profile(self, height: int, width: int) -> Profile:
+        """See :class:`harness.codec.Profiled`.
+
+        Counted at 256 x 256: all is convolution and normalization over channels, so the operations
+        are in proportion to the area, which is padded to multiples of 64.
+        """
+        from harness.measure.flops import profile
+
+        signal = torch.zeros(1, 3, PROFILED_SIDE, PROFILED_SIDE, device=self.device)
+        unit = profile(Transforms(self._network), signal)
+        area = math.prod(hyper_size(height, width)) * HYPER_STEP**2 / PROFILED_SIDE**2
+        flops, flops_torch = round(area * (unit.flops or 0)), round(area * (unit.flops_torch or 0))
+        return Profile(unit.parameters, flops, flops_torch)
+
+    def _signal(self, image: Image) -> Tensor:
+        """The image as upstream takes it: float, 1 x 3 x H x W; short sides repeat their edge."""
+        height, width, _ = image.shape
+        pixels = torch.tensor(image, device=self.device).permute(2, 0, 1)[None].float() / 255
+        if self._network.args.normalize_input_image:
+            pixels = pixels * 2 - 1
+        padding = (0, missing_to_least(width), 0, missing_to_least(height))
+        return functional.pad(pixels, padding, mode="replicate")
+
+
+class Transforms(nn.Module):
+    """All that a network of HiFiC computes to encode and decode, less the entropy coder.
+
+    Args:
+        network: Upstream's.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        whole: Any = network
+        self.encoder, self.generator = whole.Encoder, whole.Generator
+        self.hyper_encoder = whole.Hyperprior.analysis_net
+        self.means, self.scales = whole.Hyperprior.synthesis_mu, whole.Hyperprior.synthesis_std
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """The image of an image: float, 1 x 3 x H x W, multiples of 64."""
+        latents = self.encoder(signal)
+        hyperlatents = self.hyper_encoder(latents)
+        self.scales(hyperlatents)
+        image: Tensor = self.generator(latents + self.means(hyperlatents))
+        return image
+
+
+def words(encoded: npt.NDArray[np.uint32]) -> bytes:
+    """The bytes of the coder's words."""
+    return encoded.astype(WORD).tobytes()
+
+
+def weights_path(rate: RatePoint) -> Path | None:
+    """The checkpoint to load; ``None`` for random weights.
+
+    Raises:
+        Unavailable: It is not there.
+    """
+    if "checkpoint" in rate.files:
+        return rate.files["checkpoint"]
+    if rate.weights == "random":
+        return None
+    for path in rate.files.values():
+        if path.is_file():
+            return path
+    raise Unavailable(
+        f"weights of {rate.id} not found; run 'harness weights fetch hific' or use --weights random"
+    )
+
+
+def fingerprint(network: nn.Module) -> int:
+    """CRC-32 of the weights."""
+    check = 0
+    for tensor in network.state_dict().values():
+        check = zlib.crc32(tensor.contiguous().numpy(), check)
+    return check

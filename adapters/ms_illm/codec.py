@@ -1,0 +1,196 @@
+"""MS-ILLM behind the harness's contract."""
+
+from __future__ import annotations
+
+import binascii
+import math
+import pickle
+import warnings
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness.codec import (
+    Codec,
+    Image,
+    Profile,
+    Profiled,
+    RatePoint,
+    Unavailable,
+    UnsupportedImage,
+    thread_count,
+)
+
+with warnings.catch_warnings():  # of its many dependencies
+    warnings.simplefilter("ignore")
+    from neuralcompression import HyperpriorCompressedOutput
+    from neuralcompression.models import HiFiCAutoencoder
+
+from . import bitstream
+from .bitstream import MAX_SIDE, Coded
+from .geometry import missing_to_least, padded
+
+RANDOM_SCALE = 0.6
+"""Of the encoder's last layer: random weights then come to some tenths of a bit per pixel."""
+PROFILED_SIDE = 256
+
+
+class MsIllm(Codec, Profiled):
+    """A rate point is a checkpoint of one network."""
+
+    def __init__(self, options: Mapping[str, Any], device: str) -> None:
+        super().__init__(options, device)
+        self._loaded: Path | str | None = None
+
+    def load(self, rate: RatePoint) -> None:
+        """Read the network and build its probability tables, unless they are there already.
+
+        The entropy model's part of the network stays on the CPU, as upstream has it.
+        """
+        super().load(rate)
+        torch.set_num_threads(thread_count())
+        torch.backends.cudnn.deterministic = True
+        path = weights_path(rate)
+        if self._loaded != (path or rate.weights):
+            network = random_network(self.options["seed"]) if path is None else read_network(path)
+            self._fingerprint = fingerprint(network)
+            self._network: Any = network.to(self.device)
+            self._network.update_tensor_devices("compress")
+            self._loaded = path or rate.weights
+        self._identity = binascii.crc_hqx(f"{rate.id} {self._fingerprint}".encode(), 0)
+
+    def facts(self) -> Mapping[str, str | int | float | bool]:
+        """See :class:`harness.codec.Codec`."""
+        return {"seed": self.options["seed"], "threads": torch.get_num_threads()}
+
+    @torch.inference_mode()
+    def encode(self, image: Image) -> bytes:
+        """See :class:`harness.codec.Codec`."""
+        height, width, _ = image.shape
+        if max(height, width) > MAX_SIDE:
+            raise UnsupportedImage(f"{height} x {width} has a side over {MAX_SIDE} pixels")
+        pixels = torch.tensor(image, device=self.device).permute(2, 0, 1)[None].float() / 255
+        padding = (0, missing_to_least(width), 0, missing_to_least(height))
+        signal = functional.pad(pixels, padding, mode="replicate")
+        output = self._network.compress(signal, force_cpu=False)
+        (hyperlatents,), (latents,) = output.hyper_latent_strings, output.latent_strings
+        return Coded(height, width, hyperlatents, latents).to_bytes(self._identity)
+
+    @torch.inference_mode()
+    def decode(self, stream: bytes) -> Image:
+        """See :class:`harness.codec.Codec`."""
+        coded = bitstream.read(stream, self._identity)
+        output = HyperpriorCompressedOutput(
+            latent_strings=[coded.latents],
+            hyper_latent_strings=[coded.hyperlatents],
+            image_size=(coded.height, coded.width),
+            padded_size=padded(coded.height, coded.width),
+        )
+        signal = self._network.decompress(output, force_cpu=False)[0]
+        pixels = (signal * 255).round().to(torch.uint8).permute(1, 2, 0)
+        return np.ascontiguousarray(pixels.cpu().numpy())
+
+    @torch.inference_mode()
+    def profile(self, height: int, width: int) -> Profile:
+        """See :class:`harness.codec.Profiled`.
+
+        Counted at 256 x 256: all is convolution and normalization over channels, so the operations
+        are in proportion to the area, which is padded to multiples of 64.
+        """
+        from harness.measure.flops import profile
+
+        network = HiFiCAutoencoder().eval()
+        unit = profile(Transforms(network), torch.zeros(1, 3, PROFILED_SIDE, PROFILED_SIDE))
+        area = math.prod(padded(height, width)) / PROFILED_SIDE**2
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        flops, flops_torch = round(area * (unit.flops or 0)), round(area * (unit.flops_torch or 0))
+        return Profile(parameters, flops, flops_torch)
+
+
+class Transforms(nn.Module):
+    """All that the network computes to encode and decode, less the entropy coder.
+
+    Args:
+        network: Upstream's, all of it on one device.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        whole: Any = network
+        self.encoder, self.decoder = whole.encoder, whole.decoder
+        self.hyper_encoder = whole.hyper_analysis
+        self.means, self.scales = whole.hyper_synthesis_mean, whole.hyper_synthesis_scale
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """The image of an image: float, 1 x 3 x H x W, multiples of 64."""
+        latents = self.encoder(signal)
+        hyperlatents = self.hyper_encoder(latents)
+        self.scales(hyperlatents)
+        image: Tensor = self.decoder(latents + self.means(hyperlatents))
+        return image
+
+
+def weights_path(rate: RatePoint) -> Path | None:
+    """The checkpoint to load; ``None`` for random weights.
+
+    Raises:
+        Unavailable: It is not there.
+    """
+    if "checkpoint" in rate.files:
+        return rate.files["checkpoint"]
+    if rate.weights == "random":
+        return None
+    for path in rate.files.values():
+        if path.is_file():
+            return path
+    raise Unavailable(
+        f"weights of {rate.id} not found; name the file as ms-illm@FILE or use --weights random"
+    )
+
+
+def read_network(path: Path) -> nn.Module:
+    """The network of one of the authors' checkpoints.
+
+    Raises:
+        Unavailable: The file does not read, or is no checkpoint of MS-ILLM.
+    """
+    network: nn.Module = HiFiCAutoencoder().eval()
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (
+        OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError,
+        AttributeError,
+    ) as error:  # fmt: skip
+        reason = str(error).strip().partition("\n")[0]
+        raise Unavailable(f"{path} is no checkpoint of MS-ILLM: {reason}") from error
+    return network
+
+
+def random_network(seed: int) -> nn.Module:
+    """A network of random weights whose latents are as small as those of trained ones."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network: Any = HiFiCAutoencoder().eval()
+    with torch.no_grad():
+        last_convolution(network.encoder).weight.mul_(RANDOM_SCALE)
+    whole: nn.Module = network
+    return whole
+
+
+def last_convolution(network: nn.Module) -> nn.Conv2d:
+    """The last of a network's convolutions."""
+    return [module for module in network.modules() if isinstance(module, nn.Conv2d)][-1]
+
+
+def fingerprint(network: nn.Module) -> int:
+    """CRC-32 of the weights."""
+    check = 0
+    for parameter in network.parameters():
+        check = zlib.crc32(parameter.detach().contiguous().numpy(), check)
+    return check

@@ -1,0 +1,146 @@
+"""MS-ILLM's adapter: its bytes and sizes; upstream's code itself where it is at hand."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+
+from harness.codec import BitstreamError
+from harness.codec_spec import read_codec
+from harness.environments import choose, missing
+from harness.worker.client import Limits, WorkerFailure, rate_fields
+
+FOLDER = Path(__file__).parents[2] / "adapters" / "ms_illm"
+
+
+def _import_adapter() -> None:
+    spec = ModuleSpec("ms_illm", None, is_package=True)
+    spec.submodule_search_locations = [str(FOLDER)]
+    sys.modules["ms_illm"] = importlib.util.module_from_spec(spec)
+
+
+_import_adapter()
+
+from ms_illm.bitstream import Coded, read  # noqa: E402 - the package is made above
+from ms_illm.geometry import LEAST_SIDE, missing_to_least, padded  # noqa: E402
+
+SPECS = {spec.name: spec for spec in read_codec(FOLDER / "codec.toml")}
+SPEC = SPECS["ms-illm"]
+ABSENT = SPEC.unavailable("random") or missing(SPEC)
+needs_upstream = pytest.mark.skipif(
+    ABSENT is not None, reason=f"NOT CHECKED: MS-ILLM itself; {ABSENT}"
+)
+LIMITS = Limits(call_seconds=250, load_seconds=250, memory_bytes=12 << 30)
+IDENTITY = 0xBEEF
+
+photograph = np.ascontiguousarray(skimage.data.astronaut()[:80, 64:208])
+
+
+def test_rates_rise_and_each_needs_its_own_weights():
+    stated = [rate.nominal_bpp for rate in SPEC.rates]
+    assert stated == sorted(set(stated))
+    needed = [[weights.file for weights in SPEC.weights_of(rate)] for rate in SPEC.rates]
+    assert all(len(files) == 1 for files in needed)
+    assert len({files[0] for files in needed}) == len(SPEC.rates) == len(SPEC.weights)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (512, 768), (2160, 3840), (65535, 127)])
+@pytest.mark.parametrize("words", [1, 127, 128, 100_000])
+def test_bytes_hold_what_was_coded(height, width, words):
+    coded = Coded(height, width, bytes(range(4)) * words, b"tail")
+    assert read(coded.to_bytes(IDENTITY), IDENTITY) == coded
+
+
+def test_the_header_of_a_photograph_takes_eight_bytes():
+    for height, width in ((512, 768), (2160, 3840)):
+        coded = Coded(height, width, bytes(4 * 1000), bytes(4 * 5000))
+        assert len(coded.to_bytes(IDENTITY)) == 4 * 6000 + 8
+
+
+def test_cut_damaged_and_other_bytes_are_refused():
+    whole = Coded(512, 768, b"hyperlatents", b"latents.").to_bytes(IDENTITY)
+    for length in range(len(whole)):
+        with pytest.raises(BitstreamError):
+            read(whole[:length], IDENTITY)
+    for position in range(len(whole)):
+        for bit in range(8):
+            damaged = bytearray(whole)
+            damaged[position] ^= 1 << bit
+            with pytest.raises(BitstreamError):
+                read(bytes(damaged), IDENTITY)
+    for identity in (0, 1, IDENTITY ^ 0x8000):
+        with pytest.raises(BitstreamError, match="not of MS-ILLM with these weights"):
+            read(whole, identity)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "hyperlatents", "latents"),
+    [(0, 8, b"hype", b"late"), (8, 70_000, b"hype", b"late"), (8, 8, b"", b"late"),
+     (8, 8, b"hype", b""), (8, 8, b"hype", b"lat")],
+)  # fmt: skip
+def test_a_header_that_no_encoder_writes_is_refused(height, width, hyperlatents, latents):
+    stream = Coded(height, width, hyperlatents, latents).to_bytes(IDENTITY)
+    with pytest.raises(BitstreamError, match="the header states"):
+        read(stream, IDENTITY)
+
+
+def test_small_images_are_padded_until_upstream_can_pad_the_rest():
+    assert [missing_to_least(side) for side in (1, 32, 33, 4000)] == [32, 1, 0, 0]
+    assert padded(1, LEAST_SIDE) == (64, 64)
+    assert padded(64, 65) == (64, 128)
+    assert padded(512, 768) == (512, 768)
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """A worker with the codec open, and a way to load a rate point in it."""
+    log = tmp_path_factory.mktemp("log") / "log"
+    folder = SPEC.upstream_folder
+
+    def start(threads=1):
+        return choose(SPEC).worker(log, threads, LIMITS, reads=[folder] if folder else [])
+
+    def load(worker, rate=SPEC.rates[-1], files=None):
+        worker.open(SPEC.folder, SPEC.entry, SPEC.options, "cpu")
+        weights = "pretrained" if files else "random"
+        worker.load(rate_fields(rate.id, rate.options, weights, files or {}, folder))
+
+    return start, load
+
+
+@needs_upstream
+@pytest.mark.slow
+def test_a_photograph_travels_as_bytes_between_processes(start):
+    start, load = start
+    with start() as encoder:
+        load(encoder)
+        stream = encoder.encode(photograph)[0]
+        assert encoder.encode(photograph)[0] == stream
+        tiny = encoder.encode(photograph[:3, :2].copy())[0]
+        load(encoder, SPEC.rates[0])
+        other = encoder.encode(photograph)[0]
+    with start(threads=2) as decoder:
+        load(decoder)
+        decoded = decoder.decode(stream)[0]
+        assert decoded.shape == photograph.shape
+        assert decoded.std() > 1
+        assert decoder.decode(tiny)[0].shape == (3, 2, 3)
+        for damaged in (stream[:-4], other):
+            with pytest.raises(WorkerFailure, match="not of MS-ILLM with these weights"):
+                decoder.decode(damaged)
+
+
+@needs_upstream
+def test_a_file_that_is_no_checkpoint_is_refused_by_its_path(start, tmp_path):
+    start, load = start
+    path = tmp_path / "wrong.ckpt"
+    path.write_bytes(b"not found")
+    with start() as worker, pytest.raises(WorkerFailure, match=f"{path} is no checkpoint") as told:
+        load(worker, files={"checkpoint": path})
+    assert told.value.status == "unavailable"
