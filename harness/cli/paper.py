@@ -127,6 +127,8 @@ def _pictures(
     of: Material, results: Path, wanted: tuple[Wanted, ...]
 ) -> tuple[list[Picture], dict[str, str]]:
     """The panels, and by data set why there is none; what was asked for by name must be there."""
+    from dataclasses import replace
+
     from harness.errors import HarnessError, UnknownName
     from harness.pictures import load_picture
 
@@ -149,5 +151,5 @@ def _pictures(
                 raise
             not_shown[dataset] = str(error)
             continue
-        found.append(picture)
+        found.append(replace(picture, title=of.protocol.datasets[dataset]))
     return found, not_shown

@@ -58,6 +58,7 @@ class Picture:
         original: uint8, H x W x 3.
         box: The part of it that is shown.
         tiles: One a codec.
+        title: What the panel calls the data set; its name where empty.
     """
 
     dataset: str
@@ -65,6 +66,7 @@ class Picture:
     original: Pixels
     box: Box
     tiles: tuple[Tile, ...]
+    title: str = ""
 
     @property
     def slug(self) -> str:
@@ -106,7 +108,7 @@ def draw_picture(picture: Picture, measure: Measure) -> Figure:
     figure = Figure(figsize=(PAGE_WIDTH, tall + CAPTION))
     whole = [0.0, CAPTION, tall * whole_ratio, tall]
     first = _place(figure, whole)
-    _show(first, picture.original, f"{picture.dataset}, {picture.image}", "")
+    _show(first, picture.original, f"{picture.title or picture.dataset}, {picture.image}", "")
     first.add_patch(_frame(picture.box, min(height, width)))
     labels = [("Original", f"{measure.title} / BPP", picture.box.of(picture.original))]
     labels += [

@@ -131,8 +131,13 @@ def _latex_groups(table: Table) -> list[str]:
 def _latex_column(table: Table, place: int) -> str:
     if not table.columns[place].is_text:
         return "r"
-    longest = max((len(row[place].text) for row in table.rows), default=0)
-    return r"p{0.45\linewidth}" if longest > PARAGRAPH else "l"
+    long = [_longest(table, k) > PARAGRAPH for k in range(len(table.columns))]
+    return rf"p{{{0.45 / sum(long):.2g}\linewidth}}" if long[place] else "l"
+
+
+def _longest(table: Table, place: int) -> int:
+    is_text = table.columns[place].is_text
+    return max((len(row[place].text) for row in table.rows), default=0) if is_text else 0
 
 
 def escape_latex(text: str) -> str:
