@@ -42,12 +42,14 @@ class Model:
         sha256: Of the weights, in hexadecimal.
         usage: float, stages x words, how often each word was chosen in training; ``None`` in an
             exported form, which cannot range code.
+        step: Training steps that made the weights, where the file tells.
     """
 
     runtime: runtime.Runtime
     settings: Settings
     sha256: str
     usage: Tensor | None
+    step: int | None = None
 
     @property
     def id(self) -> bytes:
@@ -118,6 +120,10 @@ class ProGIC(Codec, Progressive, Profiled):
         pixels = self.model.runtime.decode(indices)
         return np.ascontiguousarray(pixels[: header.height, : header.width])
 
+    def facts(self) -> Mapping[str, int]:
+        """See :class:`harness.codec.Codec`: the training step, by which histories are ordered."""
+        return {} if self.model.step is None else {"step": self.model.step}
+
     def prefix_length(self, stream: bytes, rate: RatePoint) -> int:
         """See :class:`harness.codec.Progressive`."""
         ends = bitstream.stage_ends(stream, self.model.settings, self.coder)
@@ -159,10 +165,11 @@ class ProGIC(Codec, Progressive, Profiled):
     def _eager(self, rate: RatePoint, path: Path | None) -> Model:
         if rate.weights == "random" or path is None:
             network = random_network(PRESETS[self.options["preset"]], self.options["seed"])
-            sha256 = weights_sha256(network)
+            sha256, step = weights_sha256(network), ""
         else:
             checkpoint = load_checkpoint(path)
             network, sha256 = checkpoint.network, checkpoint.sha256
+            step = checkpoint.metadata.get("step", "")
         usage = network.quantizer.usage.clone()
         running = runtime.eager(
             network,
@@ -170,7 +177,8 @@ class ProGIC(Codec, Progressive, Profiled):
             half=self.options["half"],
             compiled=self.options["compile"],
         )
-        return Model(running, network.settings, sha256, usage)
+        told = int(step) if step.isdecimal() else None
+        return Model(running, network.settings, sha256, usage, told)
 
     def _exported(self, rate: RatePoint, path: Path) -> Model:
         paths = part_paths(path)

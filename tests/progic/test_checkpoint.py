@@ -52,6 +52,11 @@ def test_a_codec_runs_the_checkpoint_that_is_named(
     assert named.encode(photograph) == make_codec(seed=9).encode(photograph)
 
 
+def test_records_are_told_the_training_step(make_codec: Maker, checkpoint: Path) -> None:
+    assert make_codec(checkpoint=checkpoint, weights="pretrained").facts() == {"step": 1200}
+    assert make_codec().facts() == {}
+
+
 def test_a_checkpoint_of_another_preset_is_refused(make_codec: Maker, checkpoint: Path) -> None:
     with pytest.raises(Unavailable, match="is a checkpoint of progic-tiny, not of progic-s"):
         make_codec("progic-s", checkpoint=checkpoint, weights="pretrained")
