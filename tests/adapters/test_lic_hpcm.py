@@ -1,0 +1,157 @@
+"""LIC-HPCM's adapter: its manifest and bitstream; upstream's code itself where it is at hand."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import replace
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+
+from harness.codec import BitstreamError
+from harness.codec_spec import read_codec
+from harness.environments import choose
+from harness.resident import ResidentCodec
+from harness.worker.client import Limits, WorkerFailure
+
+FOLDER = Path(__file__).parents[2] / "adapters" / "lic_hpcm"
+
+
+def _import_adapter() -> None:
+    spec = ModuleSpec("lic_hpcm", None, is_package=True)
+    spec.submodule_search_locations = [str(FOLDER)]
+    sys.modules["lic_hpcm"] = importlib.util.module_from_spec(spec)
+
+
+_import_adapter()
+
+from lic_hpcm.bitstream import Header, read, write  # noqa: E402 - made above
+from lic_hpcm.padding import margins, padded  # noqa: E402
+
+SPECS = {spec.name: spec for spec in read_codec(FOLDER / "codec.toml")}
+HEADER = Header(threads=1, height=512, width=768)
+Z, Y = bytes(range(200)), bytes(range(100, 180))
+WEIGHTS = 0x12345678
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_each_rate_point_is_a_checkpoint_of_its_own_in_order_of_bitrate(name):
+    rates = SPECS[name].rates
+    bitrates = [rate.nominal_bpp for rate in rates]
+    assert bitrates == sorted(bitrates)
+    assert [rate.weights for rate in rates] == [(w.file,) for w in SPECS[name].weights]
+
+
+def test_no_two_checkpoints_share_a_name_or_an_address():
+    weights = [weights for spec in SPECS.values() for weights in spec.weights]
+    assert len({w.file for w in weights}) == len({w.sources for w in weights}) == 24
+
+
+@pytest.mark.parametrize("words", [2, 127, 128, 20_000])
+def test_a_bitstream_reads_back(words):
+    z = bytes(4 * words)
+    assert read(write(HEADER, z, Y, WEIGHTS), 1, WEIGHTS) == (HEADER, z, Y)
+
+
+def test_the_header_of_a_kodak_image_takes_12_bytes_or_less():
+    z = bytes(8000)
+    assert len(write(HEADER, z, Y, WEIGHTS)) - len(z + Y) == 12
+
+
+def test_every_cut_is_noticed():
+    whole = write(HEADER, Z, Y, WEIGHTS)
+    for length in range(len(whole)):
+        with pytest.raises(BitstreamError):
+            read(whole[:length], 1, WEIGHTS)
+
+
+def test_every_flipped_bit_is_noticed():
+    whole = write(HEADER, Z, Y, WEIGHTS)
+    for position in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[position // 8] ^= 1 << position % 8
+        with pytest.raises(BitstreamError):
+            read(bytes(damaged), 1, WEIGHTS)
+
+
+def test_another_number_of_threads_is_refused_by_name():
+    stream = write(HEADER, Z, Y, WEIGHTS)
+    with pytest.raises(BitstreamError, match=r"on the CPU with 1 threads.*with 2 threads"):
+        read(stream, 2, WEIGHTS)
+    with pytest.raises(BitstreamError, match="does not decode on a GPU"):
+        read(stream, 0, WEIGHTS)
+
+
+def test_a_bitstream_of_another_checkpoint_is_refused_by_name():
+    with pytest.raises(BitstreamError, match="other weights"):
+        read(write(HEADER, Z, Y, WEIGHTS), 1, WEIGHTS + 1)
+
+
+def test_bytes_of_another_codec_are_named_as_such():
+    with pytest.raises(BitstreamError, match="no bitstream of LIC-HPCM"):
+        read(b"\x89PNG\r\n\x1a\n" * 4, 1, WEIGHTS)
+
+
+def test_padding_is_centred_to_multiples_of_256():
+    assert margins(512, 768) == (0, 0, 0, 0)
+    assert margins(1, 255) == (0, 1, 127, 128)
+    assert padded(1, 257) == (256, 512)
+
+
+SPEC = SPECS["lic-hpcm"]
+ABSENT = SPEC.unavailable("random") or choose(SPEC).missing()
+needs_upstream = pytest.mark.skipif(
+    ABSENT is not None, reason=f"NOT CHECKED: LIC-HPCM's own code; {ABSENT}"
+)
+
+
+@pytest.fixture
+def resident(tmp_path):
+    """Starts the codec with random weights in a process of its own."""
+    opened = []
+
+    def start(*, threads):
+        spec = replace(SPEC, options={**SPEC.options, "threads": threads})
+        codec = ResidentCodec(
+            spec,
+            spec.rates[0],
+            environment=choose(spec),
+            weights="random",
+            device="cpu",
+            threads=2,
+            limits=Limits(call_seconds=120, load_seconds=300, memory_bytes=8 << 30),
+            log=tmp_path / "log",
+        )
+        opened.append(codec)
+        return codec.__enter__()
+
+    yield start
+    for codec in opened:
+        codec.__exit__(None, None, None)
+
+
+@needs_upstream
+def test_another_process_decodes_the_same_photograph(resident):
+    photograph = np.ascontiguousarray(skimage.data.astronaut()[:100, 200:290])
+    with resident(threads=1).use() as worker:
+        bitstream = worker.encode(photograph)[0]
+        here = worker.decode(bitstream)[0]
+        negative = worker.decode(worker.encode(255 - photograph)[0])[0]
+    with resident(threads=1).use() as worker:
+        there = worker.decode(bitstream)[0]
+        with pytest.raises(WorkerFailure, match="cut or damaged"):
+            worker.decode(bitstream[:-4])
+    assert here.shape == photograph.shape
+    assert (here == there).all()
+    assert (here != negative).any()
+
+
+@needs_upstream
+def test_more_threads_than_the_header_holds_are_refused_by_name(resident):
+    failing = pytest.raises(WorkerFailure, match="option 'threads' is 256")
+    with failing, resident(threads=256).use():
+        pass
