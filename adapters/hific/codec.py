@@ -73,12 +73,21 @@ class HiFiC(Codec, Profiled):
             self._prior: Any = self._network.Hyperprior
             self._fingerprint = fingerprint(self._network)
             self._network.to(self.device).requires_grad_(requires_grad=False)
-            with upstream.on_device(self._module, self.device):
-                self._prior.hyperprior_entropy_model.build_tables()
+            self._build_tables()
             self._prior.vectorize_encoding = self.options["coder"] == "vectorized"
             self._loaded = path or rate.weights
         name = f"{self.options['coder']} {rate.id} {self._fingerprint}"
         self._identity = binascii.crc_hqx(name.encode(), 0)
+
+    def _build_tables(self) -> None:
+        """Thousands of steps on tensors so small that a second thread only makes them slower."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with upstream.on_device(self._module, self.device):
+                self._prior.hyperprior_entropy_model.build_tables()
+        finally:
+            torch.set_num_threads(threads)
 
     def facts(self) -> Mapping[str, str | int | float | bool]:
         """See :class:`harness.codec.Codec`."""

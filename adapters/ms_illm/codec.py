@@ -5,7 +5,6 @@ from __future__ import annotations
 import binascii
 import math
 import pickle
-import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,14 +26,11 @@ from harness.codec import (
     thread_count,
 )
 
-with warnings.catch_warnings():  # of its many dependencies
-    warnings.simplefilter("ignore")
-    from neuralcompression import HyperpriorCompressedOutput
-    from neuralcompression.models import HiFiCAutoencoder
-
-from . import bitstream
+from . import bitstream, upstream
 from .bitstream import MAX_SIDE, Coded
 from .geometry import missing_to_least, padded
+
+HiFiCAutoencoder, HyperpriorCompressedOutput = upstream.load()
 
 RANDOM_SCALE = 0.6
 """Of the encoder's last layer: random weights then come to some tenths of a bit per pixel."""
