@@ -14,6 +14,8 @@ from harness.cli.paper import command
 from harness.errors import HarnessError, UnknownName
 from harness.folders import data_folder
 
+RATES = {"jpeg": "q10,q20,q40,q80", "webp": "q2,q20,q40,q80"}
+
 
 @pytest.fixture(scope="module")
 def workplace(photographs, tmp_path_factory):
@@ -32,10 +34,11 @@ def workplace(photographs, tmp_path_factory):
     (folder / "mine.toml").write_text(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HARNESS_DATA", str(folder / "data"))
-        frame = harness.run(
-            ["jpeg", "webp"], "mine", metrics=["psnr"], results=folder / "results", threads=1
-        )
-    assert (frame["status"] == "ok").all()
+        for codec, rates in RATES.items():
+            frame = harness.run(
+                codec, "mine", rate=rates, metrics=["psnr"], results=folder / "results", threads=1
+            )
+            assert (frame["status"] == "ok").all()
     return folder
 
 
