@@ -1,0 +1,164 @@
+"""The search for the best granularity: every ratio of a grid, measured as any rate point is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.codec import CodecError
+from harness.codec_spec import RateSpec
+from harness.errors import HarnessError
+from harness.request import Prepared, Request, checkpoint, prepare
+from harness.resolution import parse
+from harness.sweep import label, make_plan
+
+from .granularity import Ratios, grid
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.analysis.curves import Curve
+
+CODEC = "control-gic"
+
+
+@click.group()
+def main() -> None:
+    """Control-GIC's own command."""
+
+
+@main.command()
+@click.option("--step", default=10, show_default=True, metavar="PERCENT", help="Of the grid.")
+@click.option("--dataset", default="kodak", show_default=True, help="A data set, or a folder.")
+@click.option("--metric", default="dists", show_default=True, help="What the best is best in.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+@click.option("--limit", type=int, help="Take only the first images of the data set.")
+@click.option("--threads", type=int, help="Threads for the codec; all by default.")
+@click.option("--timeout", default=600.0, show_default=True, help="Seconds that one call may take.")
+@click.option(
+    "--environment",
+    type=click.Choice(["auto", "inline", "venv", "docker"]),
+    default="auto",
+    show_default=True,
+    help="Where the codec runs.",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(["pretrained", "random"]),
+    default="pretrained",
+    show_default=True,
+    help="Random weights measure bitrate and speed; nothing is chosen.",
+)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="The results folder.",
+)
+@click.option("--name", default="control-gic-search", show_default=True, help="The run's folder.")
+def search(*, step: int, dataset: str, metric: str, **options: Any) -> None:
+    """Measure every granularity of a grid and print those that no other beats.
+
+    They are printed as rate points of a manifest. The same command again goes on where an earlier
+    one was stopped. A step of 1 % has 5151 combinations, one of 5 % 231, one of 10 % 66.
+    """
+    request = Request(codec=(CODEC,), dataset=(dataset,), metrics=(metric,), **options)
+    try:
+        lines = searched(request, grid(step), metric)
+    except (CodecError, HarnessError) as error:
+        raise click.ClickException(str(error)) from error
+    for line in lines:
+        click.echo(line)
+
+
+def searched(request: Request, ratios: list[Ratios], metric: str) -> list[str]:
+    """Measure ``ratios``, and tell which are the best.
+
+    Raises:
+        HarnessError: The codec is unavailable, or a case has no value.
+    """
+    from harness.cli.progress import reporter
+    from harness.runner import run
+
+    prepared = widened(prepare(request), ratios)
+    with reporter() as observer:
+        outcome = run(prepared, observer)
+    if unavailable := prepared.plan.unavailable:
+        raise HarnessError("; ".join(f"{name}: {why}" for name, why in unavailable.items()))
+    if request.weights == "random":
+        return [f"random weights: nothing to choose; records: {outcome.folder}"]
+    return chosen(prepared, metric)
+
+
+def widened(prepared: Prepared, ratios: list[Ratios]) -> Prepared:
+    """The same request with ``ratios`` as the codec's rate points."""
+    request, (codec,) = prepared.request, prepared.codecs
+    spec = replace(codec, rates=tuple(map(rate_spec, ratios)))
+    reasons = {reason for batch in prepared.plan.batches if (reason := batch.unavailable)}
+    plan = make_plan(
+        [spec],
+        prepared.datasets,
+        parse(request.resolution),
+        (),
+        prepared.settings,
+        {
+            (spec.name, spec.checkpoint, rate.id): checkpoint(spec, rate, prepared.settings)
+            for rate in spec.rates
+        },
+        {label(spec): reason for reason in reasons},
+    )
+    return replace(prepared, codecs=[spec], plan=plan)
+
+
+def rate_spec(ratios: Ratios) -> RateSpec:
+    """The rate point of ``ratios``, as a manifest would state it."""
+    shares = {"fine": ratios.fine, "medium": ratios.medium, "coarse": ratios.coarse}
+    return RateSpec(ratios.id, shares, nominal_bpp=round(ratios.nominal_bpp, 4))
+
+
+def chosen(prepared: Prepared, metric: str) -> list[str]:
+    """The best rate points of what was measured (see :func:`chosen_lines`)."""
+    from harness.store.load import load_results
+
+    folder = prepared.request.folder
+    asked = {case.id for batch in prepared.plan.batches for case in batch.cases}
+    records = load_results(folder)
+    return chosen_lines(records[records["case"].isin(asked)], metric, folder)
+
+
+def chosen_lines(records: pd.DataFrame, metric: str, folder: Path) -> list[str]:
+    """The rate points that no other beats, as lines of a manifest, by rising bitrate.
+
+    Raises:
+        HarnessError: A case of the ``records`` in ``folder`` has no value.
+    """
+    from harness.analysis.curves import curves_of
+    from harness.analysis.measures import measure_named
+    from harness.analysis.records import curve_records
+
+    measure = measure_named(metric)
+    curve = curves_of(curve_records(records), measure).get(CODEC)
+    if curve is None or not curve.complete.all():
+        raise HarnessError(f"cases have no value of {metric}", f"the records in {folder} say why")
+    return front(curve, measure.sign, measure.name)
+
+
+def front(curve: Curve, sign: int, metric: str) -> list[str]:
+    """Lines of a manifest for the points of ``curve`` that no other beats."""
+    from harness.analysis.curves import pareto_front
+
+    bpp, quality = curve.mean()
+    best = pareto_front(bpp, sign * quality)
+    lines = [f"# {len(best)} of {len(curve.rates)} granularities, by the means of all images"]
+    for point in best:
+        fine, medium, coarse = (float(part[1:]) / 100 for part in curve.rates[point].split("-"))
+        lines.append(
+            f'    {{ id = "{curve.rates[point]}", options = {{ fine = {fine:g}, '
+            f"medium = {medium:g}, coarse = {coarse:g} }}, nominal_bpp = {bpp[point]:.4f} }},"
+            f"  # {metric} {quality[point]:.4f}"
+        )
+    return lines
