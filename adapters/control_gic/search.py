@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.options import (
+    device_option,
+    environment_option,
+    memory_option,
+    results_option,
+    threads_option,
+    timeout_option,
+    weights_option,
+)
 from harness.codec import CodecError
 from harness.codec_spec import RateSpec
 from harness.errors import HarnessError
@@ -23,54 +34,45 @@ if TYPE_CHECKING:
     from harness.analysis.curves import Curve
 
 CODEC = "control-gic"
+RANDOM = "random weights: the bitrates alone mean anything, so no granularity is chosen"
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Control-GIC's own command."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what runs is ended in order
 
 
 @main.command()
 @click.option("--step", default=10, show_default=True, metavar="PERCENT", help="Of the grid.")
 @click.option("--dataset", default="kodak", show_default=True, help="A data set, or a folder.")
 @click.option("--metric", default="dists", show_default=True, help="What the best is best in.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 @click.option("--limit", type=int, help="Take only the first images of the data set.")
-@click.option("--threads", type=int, help="Threads for the codec; all by default.")
-@click.option("--timeout", default=600.0, show_default=True, help="Seconds that one call may take.")
-@click.option(
-    "--environment",
-    type=click.Choice(["auto", "inline", "venv", "docker"]),
-    default="auto",
-    show_default=True,
-    help="Where the codec runs.",
-)
-@click.option(
-    "--weights",
-    type=click.Choice(["pretrained", "random"]),
-    default="pretrained",
-    show_default=True,
-    help="Random weights measure bitrate and speed; nothing is chosen.",
-)
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="The results folder.",
-)
+@device_option
+@threads_option
+@timeout_option
+@memory_option
+@environment_option
+@weights_option
+@results_option
 @click.option("--name", default="control-gic-search", show_default=True, help="The run's folder.")
 def search(*, step: int, dataset: str, metric: str, **options: Any) -> None:
-    """Measure every granularity of a grid and print those that no other beats.
+    """Measure every granularity of a grid, and print those that no other beats.
 
     They are printed as rate points of a manifest. The same command again goes on where an earlier
-    one was stopped. A step of 1 % has 5151 combinations, one of 5 % 231, one of 10 % 66.
+    one was stopped. A step of 1 % has 5151 combinations, one of 5 % 231, one of 10 % 66. Images
+    are kept until they are scored; speed is not what is looked for, so nothing is warmed up.
     """
-    request = Request(codec=(CODEC,), dataset=(dataset,), metrics=(metric,), **options)
+    request = Request(
+        codec=(CODEC,), dataset=(dataset,), metrics=(metric,), warmup=0, keep="none", **options
+    )
     try:
         lines = searched(request, grid(step), metric)
     except (CodecError, HarnessError) as error:
         raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo(f"stopped; the same command goes on with {request.folder}", err=True)
+        sys.exit(130)
     for line in lines:
         click.echo(line)
 
@@ -85,12 +87,14 @@ def searched(request: Request, ratios: list[Ratios], metric: str) -> list[str]:
     from harness.runner import run
 
     prepared = widened(prepare(request), ratios)
+    if reasons := prepared.plan.unavailable:
+        raise HarnessError("; ".join(f"{name}: {why}" for name, why in reasons.items()))
     with reporter() as observer:
         outcome = run(prepared, observer)
-    if unavailable := prepared.plan.unavailable:
-        raise HarnessError("; ".join(f"{name}: {why}" for name, why in unavailable.items()))
     if request.weights == "random":
-        return [f"random weights: nothing to choose; records: {outcome.folder}"]
+        failed = sum(outcome.failures.values())
+        measured = f"{prepared.plan.cases - failed} of {prepared.plan.cases} cases are measured"
+        return [f"{measured}; records: {outcome.folder}", RANDOM]
     return chosen(prepared, metric)
 
 

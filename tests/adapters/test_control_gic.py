@@ -11,10 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import skimage.data
+from click.testing import CliRunner
+from PIL import Image
 
 from harness.codec import BitstreamError, CodecError
 from harness.codec_spec import read_codec
 from harness.environments import choose, missing
+from harness.request import Request, prepare
+from harness.store.load import load_results
 from harness.worker.client import Limits, WorkerFailure, rate_fields
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "control_gic"
@@ -40,7 +44,7 @@ from control_gic.bitstream import (  # noqa: E402 - made above
     write,
 )
 from control_gic.granularity import Ratios, grid, read_ratios  # noqa: E402
-from control_gic.search import chosen_lines  # noqa: E402
+from control_gic.search import RANDOM, chosen_lines, main, widened  # noqa: E402
 from control_gic.tiles import padded, tiles  # noqa: E402
 
 (SPEC,) = read_codec(FOLDER / "codec.toml")
@@ -248,6 +252,61 @@ def test_the_search_keeps_the_granularities_that_no_other_beats():
     assert "options = { fine = 0.1, medium = 0.8, coarse = 0.1 }" in lines[2]
 
 
+@pytest.fixture
+def one_photograph(tmp_path):
+    """A folder with a photograph of 80 x 64."""
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    Image.fromarray(skimage.data.astronaut()).crop((160, 60, 240, 124)).save(folder / "face.png")
+    return folder
+
+
+def test_the_search_is_a_plan_of_ordinary_cases_that_stay_the_same(one_photograph):
+    request = Request(codec=("control-gic",), dataset=(str(one_photograph),), weights="random")
+    plans = [widened(prepare(request), grid(10)).plan for _ in range(2)]
+    assert [rate.id for batch in plans[0].batches for rate in batch.rates] == [
+        ratios.id for ratios in grid(10)
+    ]
+    first, second = ([case.id for b in plan.batches for case in b.cases] for plan in plans)
+    assert first == second
+    assert len(set(first)) == 66
+
+
+def test_a_rate_point_of_the_manifest_is_the_same_case_in_the_search(one_photograph):
+    request = Request(codec=("control-gic",), dataset=(str(one_photograph),), weights="random")
+    ordinary, searched = (
+        {case.id for batch in prepared.plan.batches for case in batch.cases}
+        for prepared in (prepare(request), widened(prepare(request), grid(10)))
+    )
+    assert len(ordinary & searched) == len(SPEC.rates)
+
+
+def search(one_photograph, results, *arguments):
+    arguments = ["search", "--dataset", str(one_photograph), "--results", str(results), *arguments]
+    return CliRunner().invoke(main, arguments)
+
+
+def test_a_search_that_cannot_run_says_what_to_do_and_records_nothing(
+    one_photograph, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    told = search(one_photograph, tmp_path / "results")
+    assert told.exit_code == 1
+    assert "run 'harness" in told.output
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [(["--step", "30"], "does not divide 100 %"), (["--metric", "dist"], "did you mean dists")],
+)
+def test_a_search_that_makes_no_sense_is_refused(one_photograph, tmp_path, arguments, problem):
+    told = search(one_photograph, tmp_path, *arguments)
+    assert told.exit_code == 1
+    assert problem in told.output
+
+
 @needs_checkout
 @pytest.mark.parametrize("mode", Mode)
 def test_the_streams_are_the_files_that_upstream_writes(mode, tmp_path):
@@ -312,6 +371,22 @@ def test_a_photograph_travels_as_bytes_between_processes_in_every_mode(start):
         assert len({image.tobytes() for image in images}) == len(ratios)
         with pytest.raises(WorkerFailure, match="cut or damaged"):
             decoder.decode(streams[0][:-7])
+
+
+@needs_network
+@pytest.mark.slow
+def test_a_search_with_random_weights_is_recorded_once_and_chooses_nothing(
+    one_photograph, tmp_path
+):
+    arguments = ("--step", "100", "--weights", "random", "--threads", "1")
+    told = search(one_photograph, tmp_path / "results", *arguments)
+    assert told.output.splitlines()[-1] == RANDOM
+    before = load_results(tmp_path / "results")
+    assert list(before["rate"]) == ["f0-m0-c100", "f0-m100-c0", "f100-m0-c0"]
+    assert before["bpp"].is_monotonic_increasing
+    again = search(one_photograph, tmp_path / "results", *arguments)
+    assert "3 of 3 cases are measured" in again.output
+    pd.testing.assert_frame_equal(load_results(tmp_path / "results"), before)
 
 
 @needs_network
