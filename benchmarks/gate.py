@@ -4,21 +4,28 @@ Simulated pairs of the size of Kodak: 24 images, five rate points, four metrics,
 and times. Base and candidate differ from image to image by noise that metrics and rate points
 share in part, heavy-tailed and wider on some images than on others. Targets: of 1,000 equal
 pairs at most 5 % are called a regression; a loss of 1 % in DISTS is found.
+
+``--spread RUN CODEC BASE CANDIDATE`` prints how wide the noise is between two checkpoints of a run.
 """
 
 from __future__ import annotations
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from harness import load_results
 from harness.analysis.finding import Finding
 from harness.analysis.gate import compare
 from harness.analysis.gate_limits import Limit, Limits
 from harness.analysis.gate_pairs import Side
+from harness.analysis.gate_pairs import pair as pair_up
+from harness.analysis.measures import measures_in
 
 IMAGES, RATES = 24, 5
 METRICS = {"psnr": 24.0, "ms_ssim": 0.8, "lpips": 0.35, "dists": 0.25}
@@ -29,7 +36,6 @@ CASE_COLUMNS = {
     "started": pd.Timestamp("2026-01-01", tz="UTC"),
 }  # fmt: skip
 NO_LIMITS = Limits(
-    samples=1000,
     bits=Limit(absolute=0.0),
     bd_rate=Limit(absolute=0.0),
     metrics={name: Limit(absolute=0.0) for name in METRICS},
@@ -39,20 +45,32 @@ NO_LIMITS = Limits(
 """Every change counts: the tests alone keep false alarms rare."""
 
 
-def pair(seed: int, noise: float, loss: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One base and one candidate.
+@dataclass(frozen=True)
+class World:
+    """Where pairs are drawn from.
 
-    Args:
-        seed: Of the random numbers.
-        noise: Standard deviation of an image's relative difference.
+    Attributes:
+        noise: Standard deviation of an image's difference in LPIPS and DISTS, relative to its
+            value; PSNR and MS-SSIM move a tenth, bits a quarter of that.
         loss: The candidate's relative loss in DISTS.
+        skewed: Whether what an image's columns share has an exponential's distribution, and
+            not Student's t with four degrees of freedom.
     """
+
+    noise: float
+    loss: float = 0.0
+    skewed: bool = False
+
+
+def pair(seed: int, world: World) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One base and one candidate."""
     random = np.random.default_rng(seed)
     place = np.tile(np.arange(RATES), IMAGES)
     image = np.repeat(np.arange(IMAGES), RATES)
     busy = random.lognormal(0, 0.3, IMAGES)[image]
-    width = random.lognormal(0, 0.5, IMAGES)[image]
-    shared = random.standard_t(4, IMAGES)[image] / np.sqrt(2)
+    width = random.lognormal(-0.25, 0.5, IMAGES)[image]  # mean square 1
+    drawn = random.exponential(1, IMAGES) - 1 if world.skewed else random.standard_t(4, IMAGES)
+    shared = (drawn if world.skewed else drawn / np.sqrt(2))[image]
 
     def factor(size: float) -> np.ndarray:
         """Around 1; half of its variance is common to all columns of an image."""
@@ -68,47 +86,71 @@ def pair(seed: int, noise: float, loss: float) -> tuple[pd.DataFrame, pd.DataFra
         step = 0.85**place if name in FALLS else 1 + 0.03 * place
         base[name] = value * step * (busy**0.1)
         less = 1.0 if name in FALLS else 0.1  # PSNR and MS-SSIM move less in proportion
-        candidate[name] = base[name] * factor(noise * less)
-    candidate["dists"] *= 1 + loss
-    candidate["bpp"] *= factor(noise / 4)
+        candidate[name] = base[name] * factor(world.noise * less)
+    candidate["dists"] *= 1 + world.loss
+    candidate["bpp"] *= factor(world.noise / 4)
     for name in ("encode_ms", "decode_ms"):
         base[name], candidate[name] = (ms * random.lognormal(0, 0.05, len(image))
                                        for ms in (base[name], candidate[name]))  # fmt: skip
     return base, candidate
 
 
-def outcome(seed: int, noise: float, loss: float, limits: Limits) -> tuple[bool, bool]:
+def outcome(seed: int, world: World, limits: Limits) -> tuple[bool, bool]:
     """Whether the gate failed, and whether DISTS was among what it named."""
-    base, candidate = pair(seed, noise, loss)
+    base, candidate = pair(seed, world)
     found: tuple[Finding, ...] = compare(
         Side("base", base), Side("candidate", candidate), limits
     ).regressions
     return bool(found), any(f.subject == "dists" for f in found)
 
 
+def spread(run: Path, codec: str, base: str, candidate: str) -> None:
+    """How two checkpoints differ from image to image, by metric and rate point."""
+    frame = load_results(run)
+    pairs = pair_up(
+        Side(str(run), frame, f"{codec}@{base}"), Side(str(run), frame, f"{codec}@{candidate}")
+    )
+    print("| metric | rate point | images | mean change | standard deviation |")
+    print("| :-- | :-- | --: | --: | --: |")
+    for measure in measures_in(pairs.base):
+        before, after = (side[measure.name].astype(float) for side in (pairs.base, pairs.candidate))
+        for rate, rows in pairs.base.groupby("rate"):
+            change = (after - before)[rows.index] / before[rows.index].mean()
+            print(
+                f"| {measure.title} | {rate} | {change.count()} | {change.mean():+.2%} | "
+                f"{change.std():.2%} |"
+            )
+
+
+EQUAL = (World(0.02), World(0.02, skewed=True))
+WORSE = tuple(World(noise, 0.01) for noise in (0.01, 0.015, 0.02, 0.03))
+
+
 def main() -> None:
     """Print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=1000)
+    parser.add_argument("--pairs", type=int, default=1000, help="equal pairs; worse ones: a fifth")
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--spread", nargs=4, metavar=("RUN", "CODEC", "BASE", "CANDIDATE"))
     arguments = parser.parse_args()
-    usual = Limits(samples=1000)
+    if arguments.spread:
+        spread(Path(arguments.spread[0]), *arguments.spread[1:])
+        return
     print("| noise of an image | loss in DISTS | limits | gate failed | DISTS named | pairs |")
     print("| --: | --: | :-- | --: | --: | --: |")
+    asked = [
+        *((world, "none", arguments.pairs) for world in EQUAL),
+        *((world, "default", arguments.pairs // 5) for world in WORSE),
+    ]
     with ProcessPoolExecutor(arguments.processes) as pool:
-        for noise, loss, name, limits, share in (
-            (0.02, 0.0, "none", NO_LIMITS, 1),
-            (0.02, 0.0, "default", usual, 1),
-            (0.005, 0.01, "default", usual, 5),
-            (0.01, 0.01, "default", usual, 5),
-            (0.02, 0.01, "default", usual, 5),
-        ):
-            count = arguments.pairs // share
-            ask = partial(outcome, noise=noise, loss=loss, limits=limits)
+        for world, name, count in asked:
+            ask = partial(outcome, world=world, limits=NO_LIMITS if name == "none" else Limits())
             ends = list(pool.map(ask, range(count), chunksize=10))
             failed, named = (sum(end[k] for end in ends) / count for k in (0, 1))
+            skewed = ", skewed" if world.skewed else ""
             print(
-                f"| {noise:.1%} | {loss:.0%} | {name} | {failed:.1%} | {named:.1%} | {count} |",
+                f"| {world.noise:.1%}{skewed} | {world.loss:.0%} | {name} | {failed:.1%} | "
+                f"{named:.1%} | {count} |",
                 flush=True,
             )
 

@@ -13,6 +13,7 @@ not symmetric (Romano, Annals of Statistics 18, 1990).
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,6 +70,7 @@ class FlipFamily:
         return float(np.mean(self._least <= found + TOLERANCE))
 
 
+@functools.lru_cache(maxsize=2)
 def sign_flips(units: int, flips: int) -> Floats:
     """float64, F x N, of 1 and -1: all there are, or ``flips`` at random; no flip comes first."""
     if 2**units <= flips:
