@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -21,7 +22,8 @@ from harness.request import Request, prepare
 from harness.store.load import load_results
 from harness.worker.client import Limits, WorkerFailure, rate_fields
 
-FOLDER = Path(__file__).parents[2] / "adapters" / "control_gic"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "adapters" / "control_gic"
 
 
 def _import_adapter() -> None:
@@ -305,6 +307,14 @@ def test_a_search_that_makes_no_sense_is_refused(one_photograph, tmp_path, argum
     told = search(one_photograph, tmp_path, *arguments)
     assert told.exit_code == 1
     assert problem in told.output
+
+
+@pytest.mark.parametrize("page", ["docs/baselines.md", "adapters/control_gic/README.md"])
+def test_the_search_has_the_options_that_the_documents_show(page):
+    shown = re.findall(r"python adapters/control_gic search ([^`\n]*)", (ROOT / page).read_text())
+    known = {option for parameter in main.commands["search"].params for option in parameter.opts}
+    assert shown
+    assert {word for line in shown for word in line.split() if word.startswith("--")} <= known
 
 
 @needs_checkout
