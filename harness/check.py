@@ -11,8 +11,9 @@ from typing import Literal
 from harness.codec import WeightsMode
 from harness.codec_spec import CodecSpec, EnvironmentName
 from harness.conformance import Conformance, Test, Violation, told
-from harness.environments import choose, missing
+from harness.environments import choose
 from harness.errors import HarnessError
+from harness.readiness import lacking
 from harness.resident import ResidentCodec
 from harness.worker.client import Limits, WorkerFailure
 
@@ -62,8 +63,9 @@ def check_codec(spec: CodecSpec, conditions: Conditions, log: Path) -> Iterator[
     Raises:
         HarnessError: Something that the codec needs is not on this machine.
     """
-    if reason := missing(spec, conditions.environment) or spec.unavailable(conditions.weights):
-        raise HarnessError(f"codec '{spec.name}' is unavailable: {reason}")
+    if reason := lacking(spec, conditions.environment, conditions.weights):
+        problem, _, remedy = reason.partition("; ")
+        raise HarnessError(f"codec '{spec.name}' is unavailable: {problem}", remedy)
     limits = Limits(conditions.call_seconds, LOAD_SECONDS, conditions.memory_bytes)
     weights: WeightsMode = conditions.weights if spec.network else "none"
     with ExitStack() as stack:

@@ -10,6 +10,8 @@ import hashlib
 import importlib.util
 import os
 import re
+import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from harness.codec import find_program
 from harness.errors import ManifestError, UnknownName
 from harness.folders import data_folder, find_upstream, find_weights
 from harness.manifest import Table, read_toml
-from harness.upstream import wrong_checkout
+from harness.upstream import head, wrong_checkout
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 EXTERNAL_ENTRY = "harness.external:External"
@@ -51,6 +53,7 @@ class WeightsFile:
         sha256: Of its bytes, where known.
         size: In bytes, where known.
         sources: Where it can be had, in the order to try (see :mod:`harness.weights_fetch`).
+        page: Where a person can get it in a browser, where no source gives the file itself.
         withdrawn: Why the publisher does not give it any more; empty while it does.
     """
 
@@ -58,6 +61,7 @@ class WeightsFile:
     sha256: str | None = None
     size: int | None = None
     sources: tuple[str, ...] = ()
+    page: str = ""
     withdrawn: str = ""
 
 
@@ -76,6 +80,30 @@ class Upstream:
     commit: str
     subfolder: str = ""
     required: bool = True
+
+
+@dataclass(frozen=True)
+class Extension:
+    """One ``[[extension]]``: what users build once in upstream's checkout, as its authors say.
+
+    Attributes:
+        title: What it is.
+        file: Where it lies below :attr:`CodecSpec.upstream_folder`: a pattern, in which ``{abi}``
+            stands for the version of Python that it was built for, such as ``cpython-311``.
+        build: The command that builds it, in that folder.
+        required: Whether the codec needs it; if not, it is faster with it.
+    """
+
+    title: str
+    file: str
+    build: str
+    required: bool = True
+
+    def built(self, folder: Path, python: str) -> bool:
+        """Whether it is there, for a version of Python such as ``3.11``, or for this one."""
+        versions = {python, f"{sys.version_info.major}.{sys.version_info.minor}"}
+        abis = [f"cpython-{version.replace('.', '')}" for version in versions]
+        return any(next(folder.glob(self.file.format(abi=abi)), None) for abi in abis)
 
 
 EnvironmentName = Literal["auto", "inline", "venv", "docker"]
@@ -149,6 +177,7 @@ class CodecSpec:
         in_all: Whether ``--codec all`` includes it.
         upstream: The authors' repository, where the adapter runs their code.
         environment: Where it runs; ``None`` for the harness's own interpreter.
+        extensions: What has to be built in upstream's checkout.
         checkpoint: The weights file that the user named in place of the manifest's.
     """
 
@@ -171,6 +200,7 @@ class CodecSpec:
     in_all: bool = True
     upstream: Upstream | None = None
     environment: EnvironmentSpec | None = None
+    extensions: tuple[Extension, ...] = ()
     checkpoint: Path | None = None
 
     @functools.cached_property
@@ -225,34 +255,66 @@ class CodecSpec:
             weights_mode: ``pretrained`` or ``random``.
             rate: The rate point to run; ``None`` asks whether any of them can.
         """
-        for requirement in self.requires:
-            if self.environment is not None and requirement.kind == "module":
-                continue  # it is looked for where the adapter's code runs
-            if reason := requirement.missing():
+        if reason := self.missing_requirement() or self.missing_checkout():
+            return reason
+        for extension in self.extensions:
+            if extension.required and (reason := self.missing_extension(extension)):
                 return reason
-        if self.upstream is not None:
-            folder = find_upstream(self.folder.name)
-            needed = self.upstream.required or folder.is_dir()
-            if needed and (reason := wrong_checkout(folder, self.upstream.commit)):
-                return f"{reason}; run 'harness upstream fetch {self.name}'"
         if not self.network or weights_mode != "pretrained" or self.checkpoint is not None:
             return None
-        reasons = [self._missing_weights(r) for r in ([rate] if rate else self.rates)]
+        reasons = [self.missing_weights(r) for r in ([rate] if rate else self.rates)]
         return None if None in reasons else reasons[0]
 
-    def _missing_weights(self, rate: RateSpec) -> str | None:
+    def missing_requirement(self) -> str | None:
+        """Which module or program is not here, with the remedy, or ``None``.
+
+        Modules of a codec with an environment are not asked for: they are looked for where its
+        code runs.
+        """
+        asked = (r for r in self.requires if self.environment is None or r.kind == "program")
+        return next(filter(None, (requirement.missing() for requirement in asked)), None)
+
+    def missing_checkout(self) -> str | None:
+        """Why upstream's checkout cannot be used, with the remedy, or ``None``."""
+        if self.upstream is None:
+            return None
+        folder, commit = find_upstream(self.folder.name), self.upstream.commit
+        if not folder.is_dir() and not self.upstream.required:
+            return None
+        if (reason := wrong_checkout(folder, commit)) is None:
+            return None
+        fetch = f"run 'harness upstream fetch {self.name}'"
+        if head(folder) is not None:
+            git = f"git -C {folder}"
+            return f"{reason}; run: {git} fetch origin {commit} && {git} checkout {commit}"
+        return f"{reason}; {f'delete it, and {fetch}' if folder.is_dir() else fetch}"
+
+    def missing_extension(self, extension: Extension) -> str | None:
+        """That an extension is not built, with the command that builds it, or ``None``."""
+        folder = self.upstream_folder
+        python = self.environment.python if self.environment else ""
+        if folder is None or extension.built(folder, python):
+            return None
+        reason = f"upstream's {extension.title} is not built in {folder}"
+        command = f"harness env shell {self.name} -- sh -c {shlex.quote(extension.build)}"
+        return f"{reason}; run: {command if self.environment else extension.build}"
+
+    def missing_weights(self, rate: RateSpec) -> str | None:
+        """Which weights file of a rate point is not here, with the remedy, or ``None``."""
         for weights in self.weights_of(rate):
             path = find_weights(self.folder, weights.file)
             if path.is_file():
                 continue
-            ways = f"place the file at {path}, or use --weights random"
+            reason = f"weights {weights.file} not found"
             if weights.withdrawn:
-                ways = f"its publisher has withdrawn it ({weights.withdrawn}); {ways}"
-            elif weights.sources:
-                ways = f"run 'harness weights fetch {self.name}', {ways}"
+                reason += f": its publisher has withdrawn it ({weights.withdrawn})"
+            if weights.sources:
+                way = f"run 'harness weights fetch {self.name}', place the file at {path}"
+            elif weights.page:
+                way = f"get it from {weights.page} and place it at {path}"
             else:
-                ways = f"name another as '{self.name}@FILE', {ways}"
-            return f"weights {weights.file} not found; {ways}"
+                way = f"name another as '{self.name}@FILE', place the file at {path}"
+            return f"{reason}; {way}, or use --weights random"
         return None
 
 
@@ -289,6 +351,7 @@ def read_codec(path: Path) -> list[CodecSpec]:
         in_all=top.boolean("in_all", default=True),
         upstream=_upstream(top.table("upstream", required=False)),
         environment=_environment(top.table("environment", required=False), path.parent),
+        extensions=tuple(_extension(t) for t in top.tables("extension")),
     )
     variants = [_variant(base, name, table) for name, table in top.named_tables("variants")]
     top.done()
@@ -306,6 +369,8 @@ def _check(spec: CodecSpec, path: Path) -> None:
     ids = [rate.id for rate in spec.rates]
     if len(set(ids)) != len(ids):
         raise ManifestError(f"{path}: two rate points of '{spec.name}' have the same id")
+    if spec.extensions and spec.upstream is None:
+        raise ManifestError(f"{path}: [[extension]] needs the [upstream] that it is built in")
     files = {weights.file for weights in spec.weights}
     for rate in spec.rates:
         if unknown := sorted(set(rate.weights or ()) - files):
@@ -332,6 +397,7 @@ def _weights(table: Table) -> WeightsFile:
         sha256=table.text("sha256", default="") or None,
         size=table.integer("size", default=None),
         sources=tuple(table.texts("sources")),
+        page=table.text("page", default=""),
         withdrawn=table.text("withdrawn", default=""),
     )
     table.done()
@@ -350,6 +416,17 @@ def _upstream(table: Table | None) -> Upstream | None:
     table.done()
     if not COMMIT.fullmatch(spec.commit):
         raise ManifestError(f"{table.where}: 'commit' must be 40 hexadecimal digits")
+    return spec
+
+
+def _extension(table: Table) -> Extension:
+    spec = Extension(
+        title=table.text("title"),
+        file=table.text("file"),
+        build=table.text("build"),
+        required=table.boolean("required", default=True),
+    )
+    table.done()
     return spec
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from harness.catalog import load_catalog
 from harness.folders import cache_folder
+from harness.readiness import parts, summary
 
 State = Literal["works", "missing", "warning"]
 LOW_DISK_BYTES = 5 * 10**9
@@ -106,12 +107,12 @@ def _folders(results: Path) -> Iterator[Finding]:
 def _codecs() -> Iterator[Finding]:
     catalog = load_catalog()
     for spec in catalog.codecs.values():
-        reason = spec.unavailable()
-        if reason is None:
-            yield Finding("codec", spec.name, "works", f"{len(spec.rates)} rate points")
+        found = list(parts(spec))
+        detail = summary(found) or f"{len(spec.rates)} rate points"
+        if reason := next(filter(None, (part.lacking for part in found)), None):
+            yield Finding("codec", spec.name, "missing", detail, reason.partition("; ")[2])
         else:
-            problem, _, fix = reason.partition("; ")
-            yield Finding("codec", spec.name, "missing", problem, fix)
+            yield Finding("codec", spec.name, "works", detail)
     for name, error in catalog.broken.items():
         yield Finding("codec", name, "missing", error.problem, error.remedy)
 

@@ -16,6 +16,7 @@ from harness.digests import remembered_sha256
 from harness.environments import missing
 from harness.errors import HarnessError, UnknownName
 from harness.metrics import METRICS
+from harness.readiness import changed_checkout
 from harness.resolution import Resolution, parse
 from harness.sweep import Plan, Settings, label, make_plan, weights_mode
 
@@ -83,7 +84,7 @@ def prepare(request: Request) -> Prepared:
     checkpoints: dict[tuple[str, Path | None, str], str] = {}
     refused: dict[str, str] = {}
     for codec in codecs:
-        if reason := missing(codec, request.environment):
+        if reason := missing(codec, request.environment) or changed_checkout(codec):
             refused[label(codec)] = reason
         try:
             for rate in codec.rates:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from pathlib import Path
+
+from harness.errors import HarnessError
 
 
 def wrong_checkout(folder: Path, commit: str) -> str | None:
@@ -40,3 +43,23 @@ def _reference(git: Path, name: str) -> str | None:
             if packed == name:
                 return commit
     return None
+
+
+def changed_files(folder: Path) -> list[str]:
+    """The files of a checkout that are not as they were committed.
+
+    Raises:
+        HarnessError: git cannot tell.
+    """
+    # The user named this folder, whoever may own it.
+    command = ["git", "-c", f"safe.directory={folder}", "status", "--porcelain"]
+    done = subprocess.run(
+        [*command, "--untracked-files=no", "--ignore-submodules"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise HarnessError(f"git cannot read {folder}: {done.stderr.strip()}")
+    return [line[3:] for line in done.stdout.splitlines()]

@@ -11,7 +11,7 @@ from harness.codec_spec import CodecSpec, Upstream
 from harness.download import is_offline
 from harness.errors import HarnessError
 from harness.folders import find_upstream
-from harness.upstream import head, wrong_checkout
+from harness.upstream import changed_files, head, wrong_checkout
 
 
 def fetch_upstream(spec: CodecSpec) -> Path:
@@ -77,23 +77,3 @@ def _verify(folder: Path, upstream: Upstream) -> None:
             f"{folder} is at commit {head(folder)}, but {changed[0]} was changed",
             f"run: git -C {folder} checkout -- .",
         )
-
-
-def changed_files(folder: Path) -> list[str]:
-    """The files of a checkout that are not as they were committed.
-
-    Raises:
-        HarnessError: git cannot tell.
-    """
-    # The user named this folder, whoever may own it.
-    command = ["git", "-c", f"safe.directory={folder}", "status", "--porcelain"]
-    done = subprocess.run(
-        [*command, "--untracked-files=no", "--ignore-submodules"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise HarnessError(f"git cannot read {folder}: {done.stderr.strip()}")
-    return [line[3:] for line in done.stdout.splitlines()]

@@ -63,7 +63,8 @@ def fetch_weights(spec: CodecSpec, weights: WeightsFile) -> Fetched:
             answers.append(f"{source}: {_told(error)}")
         else:
             return Fetched(path, digest, downloaded=True)
-    raise HarnessError(_failure(weights, answers), f"get it by hand and place it at {path}")
+    where = f"from {weights.page} " if weights.page else ""
+    raise HarnessError(_failure(weights, answers), f"get it {where}by hand and place it at {path}")
 
 
 def split_source(source: str) -> tuple[str, str]:

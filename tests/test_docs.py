@@ -34,6 +34,8 @@ REQUIRED_FIRST = {  # what a table must hold before its unknown keys are told
     "constraints": MANIFEST + "[constraints]\n{}",
     "requires": MANIFEST + '[[requires]]\nmodule = "numpy"\ninstall = "pip install numpy"\n{}',
     "upstream": MANIFEST + f'[upstream]\nrepository = "mine.git"\ncommit = "{"0" * 40}"\n{{}}',
+    "extension": MANIFEST
+    + '[[extension]]\ntitle = "coder"\nfile = "coder.{{abi}}*.so"\nbuild = "make"\n{}',
     "environment": MANIFEST + '[environment]\nname = "mine"\n{}',
     "weights": MANIFEST + '[[weights]]\nfile = "mine.pt"\n{}',
     "external": MANIFEST + "[external]\n{}",

@@ -79,6 +79,7 @@ def command(
     """
     from harness.catalog import load_catalog
     from harness.check import Conditions
+    from harness.readiness import parts, summary
 
     catalog = load_catalog()
     if not codecs and not all_adapters:
@@ -106,7 +107,9 @@ def command(
             except HarnessError as error:
                 if spec.name in required:
                     raise
-                click.secho(f"{spec.name}: not checked; {error.problem}", fg="yellow")
+                click.secho(f"{spec.name} ({spec.title}): not checked", fg="yellow")
+                seen = summary(parts(spec, environment, conditions.weights))
+                click.echo(f"  {seen or error.problem}\n  -> {error.remedy}")
     if failed:
         raise SystemExit(1)
 

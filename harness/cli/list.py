@@ -53,6 +53,8 @@ def codecs(*, as_json: bool) -> None:
 
 
 def _codec(spec: CodecSpec) -> Row:
+    from harness.readiness import lacking
+
     return {
         "codec": spec.name,
         "title": spec.title,
@@ -60,7 +62,7 @@ def _codec(spec: CodecSpec) -> Row:
         "rates": [rate.id for rate in spec.rates],
         "options": {key: value for key, value in spec.options.items() if key != "external"},
         "in_all": spec.in_all,
-        "unavailable": spec.unavailable(),
+        "unavailable": lacking(spec),
     }
 
 
