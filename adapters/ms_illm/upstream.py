@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -32,6 +33,7 @@ def _without_torchvision() -> Iterator[None]:
     stand_ins = {name: ModuleType(name) for name in _NAMES if name not in sys.modules}
     sys.modules.update(stand_ins)
     for name, module in stand_ins.items():
+        module.__spec__ = ModuleSpec(name, None)  # packages that are there too may look for it
         parent, _, child = name.rpartition(".")
         if parent in stand_ins:
             setattr(stand_ins[parent], child, module)
