@@ -1,7 +1,11 @@
-"""Checkpoints: safetensors files whose metadata says what they are; loading runs no code."""
+"""Checkpoints: safetensors files whose metadata says what they are; loading runs no code.
+
+Parameters stand there in single or in half precision; a network is always made of the former.
+"""
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -46,17 +50,37 @@ def weights_sha256(network: Network) -> str:
     return digest.hexdigest()
 
 
-def save_checkpoint(path: Path, network: Network, metadata: Mapping[str, str]) -> str:
+def round_to_half(network: Network) -> Network:
+    """A copy in single precision whose parameters are those that half precision can hold.
+
+    Raises:
+        ValueError: A parameter is out of half precision's range, 65504.
+    """
+    rounded = copy.deepcopy(network)
+    with torch.no_grad():
+        for name, parameter in rounded.named_parameters():
+            parameter.copy_(parameter.half())
+            if not parameter.isfinite().all():
+                raise ValueError(f"{name} has values that half precision cannot hold")
+    return rounded
+
+
+def save_checkpoint(
+    path: Path, network: Network, metadata: Mapping[str, str], *, half: bool = False
+) -> str:
     """Write a network, first under another name, so that a file is always whole.
 
     Args:
         path: Of the file; conventionally ``<preset>.safetensors``.
         network: Its parameters and buffers are written.
         metadata: What else to tell: ``step``, ``data``, ``revision``.
+        half: Write the parameters in half precision.
 
     Returns:
-        The weights' sha256, which also stands in the metadata.
+        The sha256 of the weights as they will be loaded, which also stands in the metadata.
     """
+    if half:
+        network = round_to_half(network)
     sha256 = weights_sha256(network)
     facts = {
         **metadata,
@@ -66,6 +90,8 @@ def save_checkpoint(path: Path, network: Network, metadata: Mapping[str, str]) -
         "sha256": sha256,
     }
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    if half:
+        tensors |= {name: tensors[name].half() for name, _ in network.named_parameters()}
     partial = path.with_name(path.name + ".partial")
     save_file(tensors, partial, metadata=facts)
     partial.replace(path)
@@ -82,7 +108,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             metadata: dict[str, str] = file.metadata() or {}
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors: dict[str, Tensor] = {
+                name: _single(file.get_tensor(name))
+                for name in file.keys()  # noqa: SIM118
+            }
     except (OSError, SafetensorError) as error:
         raise Unavailable(f"checkpoint {path} cannot be read: {error}") from error
     if metadata.get("format") != FORMAT:
@@ -100,3 +129,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if sha256 != metadata.get("sha256"):
         raise Unavailable(f"checkpoint {path} is damaged: its sha256 does not agree")
     return Checkpoint(network, sha256, metadata)
+
+
+def _single(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype == torch.float16 else tensor

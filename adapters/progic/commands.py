@@ -83,3 +83,70 @@ def sizes() -> None:
             f"{name:16}{profile.parameters / 1e6:14.2f}{parameters:>8}"
             f"{(profile.flops or 0) / 1e9:10.1f}{gflops:>8}"
         )
+
+
+@main.command()
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+def halve(source: Path, target: Path) -> None:
+    """Write the checkpoint SOURCE to TARGET in half precision, as checkpoints are shipped."""
+    from .checkpoint import load_checkpoint, save_checkpoint
+
+    checkpoint = load_checkpoint(source)
+    sha256 = save_checkpoint(target, checkpoint.network, checkpoint.metadata, half=True)
+    click.echo(f"{target}  {target.stat().st_size:,} bytes  weights {sha256[:8]}")
+
+
+@main.command(context_settings={"show_default": True})
+@click.argument("preset", type=click.Choice(list(PRESETS)))
+@click.option("--dataset", default="kodak", help="The data set to report.")
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("results"),
+    help="Where the records go.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The card's folder; the shipped one when not given.",
+)
+def card(preset: str, dataset: str, results: Path, output: Path | None) -> None:
+    """Measure the weights of PRESET and write the tables and pictures of their card."""
+    from .card import write_card
+
+    out = output or Path(__file__).parent / "cards" / preset
+    for path in write_card(preset, dataset, results, out):
+        click.echo(path)
+
+
+@main.command()
+@click.option(
+    "--held-out",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    required=True,
+    help="Photographs that are measured on; may be given more than once.",
+)
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Photographs to train on.",
+)
+def duplicates(held_out: tuple[Path, ...], images: Path) -> None:
+    """Look for photographs to train on that show what a held-out one shows.
+
+    Prints the closest pair of every held-out image; exit code 1 when one is to be looked at.
+    """
+    from harness.datasets import scan
+
+    from .training.duplicates import SUSPICIOUS, closest
+
+    pairs = closest([path for folder in held_out for path in scan(folder)], scan(images))
+    for pair in pairs:
+        click.echo(f"{pair.correlation:6.3f}  {pair.held_out.name}  {pair.training.name}")
+    alike = sum(pair.correlation >= SUSPICIOUS for pair in pairs)
+    click.echo(f"{alike} of {len(pairs)} pairs correlate by {SUSPICIOUS} or more")
+    if alike:
+        raise SystemExit(1)

@@ -1,4 +1,4 @@
-"""Writes a whole report: figures, tables, and the page that holds them all."""
+"""Writes a whole report: figures, tables, and the pages that hold them all."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from harness.report.html import page
 from harness.report.rates import rate_tables
 from harness.report.render import csv_text, latex, markdown
 from harness.report.runtime import runtime_tables
+from harness.report.summary import summary
 from harness.report.tables import Table
 
 
@@ -30,7 +31,7 @@ def write_report(
     device_gb: float | None = None,
     title: str = "Image codec benchmark",
 ) -> list[Path]:
-    """Write figures, tables and ``index.html`` of some results.
+    """Write figures, tables, ``index.html`` and ``report.md`` of some results.
 
     Args:
         frame: Results, in the columns of :func:`harness.load_results`.
@@ -65,9 +66,12 @@ def write_report(
         whole = [out / "figures" / f"{stem}.png" for stem in whole_figures(panels)]
         text = page(title, _subtitle(frame), panels, sections, whole)
         index.write_text(text, encoding="utf-8")
+        shown = [path.relative_to(out).as_posix() for path in whole]
+        text = summary(title, _subtitle(frame), shown, sections)
+        (out / "report.md").write_text(text, encoding="utf-8")
     except OSError as error:
         raise HarnessError(f"cannot write the report to {out}: {error.strerror}") from error
-    return [index, *figures, *tables]
+    return [index, out / "report.md", *figures, *tables]
 
 
 def report_tables(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from progic.checkpoint import load_checkpoint, save_checkpoint, weights_sha256
+from progic.checkpoint import load_checkpoint, round_to_half, save_checkpoint, weights_sha256
 from progic.codec import ProGIC
 from progic.network import random_network
 from progic.presets import PRESETS, Settings
@@ -43,6 +43,28 @@ def test_settings_that_are_no_preset_are_kept(tmp_path: Path) -> None:
     loaded = load_checkpoint(tmp_path / "custom.safetensors")
     assert loaded.network.settings == custom
     assert loaded.metadata["preset"] == "custom"
+
+
+def test_half_precision_takes_half_the_bytes_and_keeps_its_identity(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    network = load_checkpoint(checkpoint).network
+    told = save_checkpoint(tmp_path / "half.safetensors", network, {}, half=True)
+    loaded = load_checkpoint(tmp_path / "half.safetensors")
+    rounded = round_to_half(network)
+    assert loaded.sha256 == told == weights_sha256(rounded)
+    for name, tensor in loaded.network.state_dict().items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, rounded.state_dict()[name])
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * checkpoint.stat().st_size
+
+
+def test_a_value_that_half_precision_cannot_hold_is_refused(checkpoint: Path) -> None:
+    network = load_checkpoint(checkpoint).network
+    with torch.no_grad():
+        network.quantizer.codebooks[0, 0, 0] = 1e6
+    with pytest.raises(ValueError, match="quantizer.codebooks has values"):
+        round_to_half(network)
 
 
 def test_a_codec_runs_the_checkpoint_that_is_named(

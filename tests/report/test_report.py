@@ -64,6 +64,17 @@ def test_the_page_needs_no_network_and_its_data_reads(report):
     assert len(panels[0]["lines"][0]["points"]) == 6
 
 
+def test_the_markdown_page_shows_figures_that_were_written_and_every_table(report):
+    out, paths = report
+    text = (out / "report.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
+    assert shown
+    assert all((out / figure).is_file() for figure in shown)
+    for table in out.glob("tables/*.md"):
+        assert table.read_text(encoding="utf-8").strip() in text
+    assert text.count("<details>") == text.count("</details>") > 0
+
+
 def test_random_weights_are_in_the_runtime_table_and_nowhere_else(report):
     out, paths = report
     holding = {p.stem for p in paths if p.suffix == ".csv" and "GLC" in p.read_text()}
