@@ -14,7 +14,7 @@ from harness.catalog import load_catalog
 from harness.codec import CodecError, Image, WeightsMode
 from harness.codec_spec import EnvironmentName
 from harness.errors import HarnessError
-from harness.request import Request, prepare
+from harness.request import Request, device_here, prepare
 from harness.store.load import load_results
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class LoadedCodec:
         self.rate = spec.rate(rate) if rate is not None else spec.rates[len(spec.rates) // 2]
         if reason := missing(spec, environment) or spec.unavailable(weights):
             raise HarnessError(f"codec '{spec.name}' is unavailable: {reason}")
+        device = device_here(spec, device)
         self._scratch = tempfile.TemporaryDirectory(prefix="harness-log-")
         self._resident = ResidentCodec(
             spec,

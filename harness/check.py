@@ -14,6 +14,7 @@ from harness.conformance import Conformance, Test, Violation, told
 from harness.environments import choose
 from harness.errors import HarnessError
 from harness.readiness import lacking
+from harness.request import device_here
 from harness.resident import ResidentCodec
 from harness.worker.client import Limits, WorkerFailure
 
@@ -61,11 +62,12 @@ def check_codec(spec: CodecSpec, conditions: Conditions, log: Path) -> Iterator[
         log: The file to which all that the codec prints is appended, tracebacks included.
 
     Raises:
-        HarnessError: Something that the codec needs is not on this machine.
+        HarnessError: Something that the codec needs is not on this machine, or the device is not.
     """
     if reason := lacking(spec, conditions.environment, conditions.weights):
         problem, _, remedy = reason.partition("; ")
         raise HarnessError(f"codec '{spec.name}' is unavailable: {problem}", remedy)
+    device = device_here(spec, conditions.device)
     limits = Limits(conditions.call_seconds, LOAD_SECONDS, conditions.memory_bytes)
     weights: WeightsMode = conditions.weights if spec.network else "none"
     with ExitStack() as stack:
@@ -76,7 +78,7 @@ def check_codec(spec: CodecSpec, conditions: Conditions, log: Path) -> Iterator[
                     spec.rates[-1],
                     environment=choose(spec, conditions.environment),
                     weights=weights,
-                    device=conditions.device,
+                    device=device,
                     threads=conditions.threads,
                     limits=limits,
                     log=log,

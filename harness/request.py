@@ -18,7 +18,15 @@ from harness.errors import HarnessError, UnknownName
 from harness.metrics import METRICS
 from harness.readiness import changed_checkout
 from harness.resolution import Resolution, parse
-from harness.sweep import Plan, Settings, label, make_plan, weights_mode
+from harness.sweep import (
+    Plan,
+    Settings,
+    device_for,
+    label,
+    make_plan,
+    weights_mode,
+    wrong_device,
+)
 
 MEMORY_SHARE = 0.9
 """The share of the machine's memory that a codec may take where no limit is asked for."""
@@ -165,6 +173,20 @@ def _settings(request: Request) -> Settings:
         keep=request.keep,
         environment=request.environment,
     )
+
+
+def device_here(codec: CodecSpec, device: str) -> str:
+    """Where a codec runs when ``device`` is asked for.
+
+    Raises:
+        HarnessError: The device is not there, or the codec does not run on it.
+    """
+    check_device(device)
+    chosen = device_for(codec, device)
+    if reason := wrong_device(codec, chosen):
+        problem, _, remedy = reason.partition("; ")
+        raise HarnessError(problem, remedy)
+    return chosen
 
 
 def check_device(device: str) -> None:

@@ -216,17 +216,27 @@ def weights_mode(codec: CodecSpec, settings: Settings) -> WeightsMode:
 
 def device_of(codec: CodecSpec, settings: Settings) -> str:
     """Where the codec runs: the device asked for, or the CPU if it knows no other."""
-    known = codec.constraints.devices
-    return "cpu" if known == ("cpu",) else settings.device
+    return device_for(codec, settings.device)
+
+
+def device_for(codec: CodecSpec, device: str) -> str:
+    """Where the codec runs when ``device`` is asked for: the CPU if it knows no other."""
+    return "cpu" if codec.constraints.devices == ("cpu",) else device
 
 
 def cannot_run(codec: CodecSpec, rate: RateSpec, settings: Settings) -> str | None:
     """Why the rate point cannot run under these settings, or ``None``."""
-    kind = device_of(codec, settings).partition(":")[0]
-    if kind not in codec.constraints.devices:
-        allowed = " or ".join(codec.constraints.devices)
-        return f"codec '{codec.name}' does not run on {kind}; use --device {allowed}"
-    return codec.unavailable(settings.weights, rate)
+    reason = wrong_device(codec, device_of(codec, settings))
+    return reason or codec.unavailable(settings.weights, rate)
+
+
+def wrong_device(codec: CodecSpec, device: str) -> str | None:
+    """That the codec does not run on such a device, with the remedy, or ``None``."""
+    kind = device.partition(":")[0]
+    if kind in codec.constraints.devices:
+        return None
+    allowed = " or ".join(codec.constraints.devices)
+    return f"codec '{codec.name}' does not run on {kind}; use --device {allowed}"
 
 
 def measured(

@@ -173,6 +173,16 @@ def test_a_bitstream_of_another_codec_is_refused_by_name(tmp_path, photographs):
     assert done.returncode == 2
     assert "jpeg" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "unexpected" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "encode"])
+def test_a_device_that_is_not_there_is_told_before_a_codec_starts(command, tmp_path, photographs):
+    files = (next(photographs.glob("*.png")), tmp_path / "coded") if command == "encode" else ()
+    codec = ("--codec", "jpeg") if command == "encode" else ("jpeg",)
+    done = run(command, *files, *codec, "--device", "cuda:77")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: device 'cuda:77' is not there")
 
 
 def test_runs_are_listed(tmp_path, photographs):

@@ -80,10 +80,14 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         return group(arguments, prog_name="harness")
     except Exception as error:
+        from harness.codec import CodecError
+
         if "--debug" in (sys.argv if arguments is None else arguments):
             raise
         if isinstance(error, HarnessError):
             problem, remedy = error.problem, error.remedy
+        elif isinstance(error, CodecError):
+            problem, _, remedy = str(error).partition("; ")
         else:
             problem = f"unexpected {type(error).__name__}: {error}"
             remedy = "please report what 'harness --debug ...' prints; finished work is kept"
