@@ -52,6 +52,3 @@ class Inline(Environment):
             }
             with place.child(sys.executable, variables, log, limits) as running:
                 yield running
-
-
-worker = Inline().worker

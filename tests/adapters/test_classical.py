@@ -11,7 +11,7 @@ import skimage.data
 from PIL import Image as Pillow
 
 from harness.codec_spec import read_codec
-from harness.environments.inline import worker
+from harness.environments import Inline
 from harness.worker.client import Limits, WorkerFailure, rate_fields
 
 ADAPTERS = Path(__file__).parents[2] / "adapters"
@@ -36,7 +36,7 @@ def codec(request, tmp_path_factory):
     spec = SPECS[request.param]
     if reason := spec.unavailable():
         pytest.skip(reason)
-    with worker(tmp_path_factory.mktemp("log") / "log", 1, LIMITS) as running:
+    with Inline().worker(tmp_path_factory.mktemp("log") / "log", 1, LIMITS) as running:
         running.open(spec.folder, spec.entry, spec.options, "cpu")
 
         def at(rate):
@@ -141,7 +141,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(codec, tmp_path):
     spec, _ = codec
     bitstreams = set()
     for threads in (2, 4) if spec.name.startswith("avif") else (1, 2):
-        with worker(tmp_path / "log", threads, LIMITS) as running:
+        with Inline().worker(tmp_path / "log", threads, LIMITS) as running:
             open_at(running, spec, spec.rates[4])
             bitstreams.add(running.encode(photograph)[0])
     assert len(bitstreams) == 1
@@ -151,7 +151,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(codec, tmp_path):
 def test_an_image_at_the_limit_is_coded_and_one_past_it_is_refused_by_the_limit(
     name, limit, tmp_path
 ):
-    with worker(tmp_path / "log", 1, LIMITS) as running:
+    with Inline().worker(tmp_path / "log", 1, LIMITS) as running:
         open_at(running, SPECS[name], SPECS[name].rates[0])
         bitstream, *_ = running.encode(np.zeros((1, limit, 3), np.uint8))
         assert running.decode(bitstream)[0].shape == (1, limit, 3)
@@ -168,7 +168,7 @@ def test_the_444_variant_keeps_the_chroma_that_420_averages(name, tmp_path):
     errors = {}
     for spec in (SPECS[name], SPECS[f"{name}-444"]):
         rate = spec.rates[-1]
-        with worker(tmp_path / "log", 1, LIMITS) as running:
+        with Inline().worker(tmp_path / "log", 1, LIMITS) as running:
             open_at(running, spec, rate)
             decoded, _ = running.decode(running.encode(stripes)[0])
         errors[spec.options["chroma"]] = chroma_error(decoded, stripes)

@@ -12,7 +12,7 @@ import pytest
 import skimage.data
 
 from harness.codec_spec import EXTERNAL_ENTRY, read_codec
-from harness.environments.inline import worker
+from harness.environments import Inline
 from harness.errors import ManifestError
 from harness.external import read_ppm, write_image
 from harness.worker.client import Limits, WorkerFailure, rate_fields
@@ -42,7 +42,7 @@ def specs():
 @pytest.fixture
 def loaded(tmp_path):
     """Opens a spec in a worker at its first rate point, and closes it at the end."""
-    with worker(tmp_path / "log", 1, LIMITS) as running:
+    with Inline().worker(tmp_path / "log", 1, LIMITS) as running:
 
         def load(spec):
             running.open(spec.folder, spec.entry, spec.options, "cpu")
@@ -72,7 +72,7 @@ def test_two_command_lines_are_a_codec(specs, loaded):
 
 def test_the_programs_run_in_a_folder_of_their_own_that_is_removed(specs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with worker(tmp_path / "log", 1, LIMITS) as running:
+    with Inline().worker(tmp_path / "log", 1, LIMITS) as running:
         spec = specs["external-pair"]
         running.open(spec.folder, spec.entry, spec.options, "cpu")
         running.load(rate_fields("bits3", {"bits": 3}, "none", {}))
@@ -124,7 +124,7 @@ def test_a_damaged_bitstream_is_the_programs_error_and_not_the_harness_s(specs, 
 def test_a_program_that_never_ends_is_killed_with_its_worker(specs, tmp_path):
     spec = specs["external-hangs"]
     limits = Limits(call_seconds=2, load_seconds=30, memory_bytes=8 << 30)
-    with worker(tmp_path / "log", 1, limits) as running:
+    with Inline().worker(tmp_path / "log", 1, limits) as running:
         running.open(spec.folder, spec.entry, spec.options, "cpu")
         running.load(rate_fields("bits3", {"bits": 3}, "none", {}))
         with pytest.raises(WorkerFailure, match="longer than 2 s") as failure:

@@ -13,7 +13,7 @@ import skimage.data
 
 from harness.codec import BitstreamError, CodecError, RatePoint, Unavailable
 from harness.codec_spec import read_codec
-from harness.environments.inline import worker
+from harness.environments import Inline
 from harness.worker.client import Limits, WorkerFailure, rate_fields
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "vtm"
@@ -273,7 +273,7 @@ def test_the_rate_points_are_in_order_of_bitrate():
 def vtm(request, tmp_path):
     """A worker with VTM at its lowest rate point."""
     spec = SPECS[request.param]
-    with worker(tmp_path / "log", 1, LIMITS) as running:
+    with Inline().worker(tmp_path / "log", 1, LIMITS) as running:
         running.open(spec.folder, spec.entry, spec.options, "cpu")
         rate = spec.rates[0]
         running.facts = running.load(rate_fields(rate.id, rate.options, "none", {})).facts

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from harness.cli import group
 from harness.environments import Docker, image
 from harness.environments.docker import outermost
 from harness.environments.engine import OWNER_LABEL, owner
@@ -135,6 +137,26 @@ def test_what_a_killed_harness_left_ends_by_itself_and_is_removed_at_the_next_st
         assert process.wait() == 0, process.stderr.read()
     assert mine[0].id not in {c.id for c in containers()}
     assert (tmp_path / "coded").stat().st_size
+
+
+@docker
+def test_what_a_killed_run_left_is_removed_with_an_environment(
+    built_image, adapters, photographs, tmp_path
+):
+    run = [sys.executable, "-m", "harness", "run", "--codec", "hangs", "--environment", "docker"]
+    with subprocess.Popen(
+        [*run, "--dataset", photographs, "--results", tmp_path / "results", "--no-report"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as process:
+        mine = wait_for(lambda: process.poll() is not None or of(process))
+        assert mine is not True, process.stderr.read()
+        process.kill()
+    assert mine[0].id in {c.id for c in containers()}
+    removed = CliRunner().invoke(group, ["env", "remove", "hific", "--backend", "docker"])
+    assert "1 containers of runs that were killed" in removed.output
+    assert mine[0].id not in {c.id for c in containers()}
 
 
 @docker
