@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -171,9 +172,13 @@ def read_weights(network: nn.Module, path: Path, upstream: Upstream) -> None:
     """
     try:
         network.load_state_dict(upstream.common.get_state_dict(path))
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise Unavailable(f"{path} is no checkpoint of DCVC-RT's image model: {reason}") from error
+    except (
+        OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError,
+        AttributeError,
+    ) as error:  # fmt: skip
+        reason = re.split(r"\.\s|:?\n", str(error).strip())[0] or type(error).__name__
+        problem = f"{path} is no checkpoint of DCVC-RT's image model ({reason})"
+        raise Unavailable(f"{problem}; delete it and get it again") from error
 
 
 def fingerprint(network: nn.Module, threads: int) -> int:

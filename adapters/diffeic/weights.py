@@ -70,9 +70,11 @@ def read(path: Path) -> StateDict:
                 path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
             )
     except pickle.UnpicklingError as error:
-        raise Unavailable(f"{path} is no checkpoint, or holds more than tensors") from error
+        problem = f"{path} is no checkpoint, or holds more than tensors"
+        raise Unavailable(f"{problem}; delete it and get it again") from error
     except (OSError, RuntimeError, EOFError) as error:
-        raise Unavailable(f"{path} does not read: {str(error).partition('. ')[0]}") from error
+        problem = f"{path} does not read ({str(error).partition('. ')[0]})"
+        raise Unavailable(f"{problem}; delete it and get it again") from error
     if not isinstance(content, dict):
         raise Unavailable(f"{path} holds no weights by name")
     named = content.get("state_dict", content)

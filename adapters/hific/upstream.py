@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import pickle
+import re
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -91,8 +92,9 @@ def read_checkpoint(model: ModuleType, path: Path) -> nn.Module:
         OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError,
         AttributeError,
     ) as error:  # fmt: skip
-        reason = str(error).strip().partition("\n")[0]
-        raise Unavailable(f"{path} is no checkpoint of HiFiC: {reason}") from error
+        reason = re.split(r"\.\s|:?\n", str(error).strip())[0] or type(error).__name__
+        problem = f"{path} is no checkpoint of HiFiC ({reason})"
+        raise Unavailable(f"{problem}; delete it and get it again") from error
     missing = [key for key in found.missing_keys if not key.startswith(_BUILT_HERE)]
     unknown = [key for key in found.unexpected_keys if not key.startswith(_TRAINING_ONLY)]
     if missing or unknown:

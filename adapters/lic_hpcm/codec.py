@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -155,9 +156,13 @@ def read_weights(network: nn.Module, path: Path, model: str) -> None:
     """
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise Unavailable(f"{path} is no checkpoint of {model}: {reason}") from error
+    except (
+        OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError,
+        AttributeError,
+    ) as error:  # fmt: skip
+        reason = re.split(r"\.\s|:?\n", str(error).strip())[0] or type(error).__name__
+        problem = f"{path} is no checkpoint of {model} ({reason})"
+        raise Unavailable(f"{problem}; delete it and get it again") from error
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import math
 import pickle
+import re
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -163,8 +164,9 @@ def read_network(path: Path) -> nn.Module:
         OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError,
         AttributeError,
     ) as error:  # fmt: skip
-        reason = str(error).strip().partition("\n")[0]
-        raise Unavailable(f"{path} is no checkpoint of MS-ILLM: {reason}") from error
+        reason = re.split(r"\.\s|:?\n", str(error).strip())[0] or type(error).__name__
+        problem = f"{path} is no checkpoint of MS-ILLM ({reason})"
+        raise Unavailable(f"{problem}; delete it and get it again") from error
     return network
 
 
