@@ -44,12 +44,13 @@ class ControlGic(Codec, Profiled):
         if self._loaded != (path or rate.weights):
             if rate.upstream is None:
                 raise Unavailable("no upstream checkout; run 'harness upstream fetch control-gic'")
+            state = {} if path is None else upstream.read_checkpoint(path)
             torch.manual_seed(self.options["seed"])
             network = upstream.build(rate.upstream)
             if path is None:
                 upstream.random_weights(network)
             else:
-                upstream.read_weights(network, path)
+                upstream.fill(network, state, path)
             self._codebook = upstream.codebook(network)
             self._network = network.to(self.device)
             self._loaded = path or rate.weights

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import torch
 import yaml
-from torch import nn
+from torch import Tensor, nn
 
 from harness.codec import Unavailable
 
@@ -27,8 +27,10 @@ DRAWING = "CGIC.modules.draw"
 """Draws a map of the cells with torchvision, which coding does not need."""
 ROUTER = "CGIC.modules.vqvae.RouterTriple.TripleGrainFixedEntropyRouter"
 CONFIG = Path("configs", "config_inference.yaml")
-NOT_HERE = ("loss.", "ema_")
+TRAINING = ("loss.", "ema_")
 """What a checkpoint holds of training alone."""
+
+StateDict = dict[str, Tensor]
 
 
 def load(folder: Path) -> None:
@@ -62,20 +64,37 @@ def random_weights(network: nn.Module) -> None:
         counter.fill_(1)
 
 
-def read_weights(network: nn.Module, path: Path) -> None:
-    """Load a checkpoint into ``network``.
+def read_checkpoint(path: Path) -> StateDict:
+    """The tensors of a checkpoint, without those that training alone needs.
 
     Raises:
-        Unavailable: It does not read, or lacks a tensor of the network.
+        Unavailable: It does not read.
     """
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         state = checkpoint.get("state_dict", checkpoint)
-        state = {name: one for name, one in state.items() if not name.startswith(NOT_HERE)}
+        return {name: one for name, one in state.items() if not name.startswith(TRAINING)}
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, AttributeError) as error:
+        raise Unavailable(f"{path} is no checkpoint of Control-GIC: {first_line(error)}") from error
+
+
+def fill(network: nn.Module, state: StateDict, path: Path) -> None:
+    """Put the tensors, read from ``path``, into ``network``.
+
+    Raises:
+        Unavailable: They are of another network.
+    """
+    try:
         network.load_state_dict(state)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, AttributeError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise Unavailable(f"{path} is no checkpoint of Control-GIC: {reason}") from error
+    except (RuntimeError, TypeError) as error:
+        raise Unavailable(
+            f"{path} does not fit Control-GIC's network: {' '.join(str(error).split())[:200]}"
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in short."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 @contextmanager

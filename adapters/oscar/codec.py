@@ -47,10 +47,13 @@ class Oscar(Codec, Profiled):
             raise Unavailable("no upstream checkout; run 'harness upstream fetch oscar'")
         os.environ["HF_HUB_OFFLINE"] = "1"
         torch.manual_seed(self.options["seed"])
-        stable = None if path is None else stable_diffusion.folder(rate.files)
-        self._network: Any = upstream.build(rate.upstream, self.device, stable)
-        if path is not None:
-            upstream.read_weights(self._network, path)
+        if path is None:
+            self._network: Any = upstream.build(rate.upstream, self.device, None)
+        else:
+            checkpoint = upstream.read_checkpoint(path)
+            stable = stable_diffusion.folder(rate.files)
+            self._network = upstream.build(rate.upstream, self.device, stable)
+            upstream.fill(self._network, checkpoint, path)
         self._loaded = path or rate.weights
 
     def facts(self) -> Mapping[str, str | int | float | bool]:

@@ -21,6 +21,8 @@ from . import stable_diffusion
 LORA_RANK = 16
 HYPER_DIM = 320
 ADAPTERS = ["default_encoder", "default_decoder", "default_others"]
+PARTS = ("state_dict_unet", "hyper_encoders", "embeddings")
+"""What upstream takes out of its checkpoint."""
 COMMON_NAMES = ("diffusion", "models", "utils")
 """Upstream's top packages, whose names others use too."""
 
@@ -70,6 +72,9 @@ def build(folder: Path, device: str, stable: Path | None) -> nn.Module:
         device: Where to.
         stable: The folder of Stable Diffusion's files; ``None`` for random weights, drawn from
             torch's generator.
+
+    Raises:
+        Unavailable: Stable Diffusion's files do not read.
     """
     module = load(folder)
     arguments = SimpleNamespace(
@@ -81,19 +86,45 @@ def build(folder: Path, device: str, stable: Path | None) -> nn.Module:
                 network = module.OSCAR(arguments)
             network.unet.set_adapter(ADAPTERS)
         else:
-            network = module.OSCAR(arguments)
+            try:
+                network = module.OSCAR(arguments)
+            except (OSError, RuntimeError, ValueError) as error:
+                raise Unavailable(
+                    f"{stable} holds no Stable Diffusion 2.1: {first_line(error)}; delete what is "
+                    "truncated and run 'harness weights fetch oscar'"
+                ) from error
     network.set_eval()
     return network.eval().requires_grad_(requires_grad=False)  # type: ignore[no-any-return]
 
 
-def read_weights(network: Any, path: Path) -> None:
-    """Load OSCAR's own checkpoint into ``network``.
+def read_checkpoint(path: Path) -> Mapping[str, Any]:
+    """OSCAR's own checkpoint: tensors and names alone.
 
     Raises:
-        Unavailable: It does not read, or is of another network.
+        Unavailable: It does not read.
     """
     try:
-        network.load_ckpt(torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise Unavailable(f"{path} is no checkpoint of OSCAR: {reason}") from error
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
+        raise Unavailable(f"{path} is no checkpoint of OSCAR: {first_line(error)}") from error
+    missing = [part for part in PARTS if part not in content]
+    if missing:
+        raise Unavailable(f"{path} is no checkpoint of OSCAR: it lacks {missing[0]}")
+    return content  # type: ignore[no-any-return]
+
+
+def fill(network: Any, checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Put a checkpoint, read from ``path``, into ``network``.
+
+    Raises:
+        Unavailable: It is of another network.
+    """
+    try:
+        network.load_ckpt(checkpoint)
+    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+        raise Unavailable(f"{path} does not fit OSCAR's network: {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in short."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import importlib.util
+import json
 import sys
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
+import torch
 
 from harness.codec import BitstreamError, Unavailable
 from harness.codec_spec import read_codec
@@ -31,7 +33,7 @@ _import_adapter()
 
 from oscar.bitstream import Coded, read, write  # noqa: E402 - made above
 from oscar.levels import LEVELS, padded_size  # noqa: E402
-from oscar.stable_diffusion import FILES, folder  # noqa: E402
+from oscar.stable_diffusion import CONFIGS, FILES, folder  # noqa: E402
 from oscar.stable_diffusion import FOLDER as STABLE  # noqa: E402
 
 (SPEC,) = read_codec(FOLDER / "codec.toml")
@@ -151,6 +153,19 @@ def test_the_manifest_names_every_file_that_the_network_reads():
     assert named == {"oscar.pkl", *(f"{STABLE}/{name}" for name in FILES)}
 
 
+def stable_diffusion_files(folder):
+    """Right configurations, and files of weights that were cut."""
+    classes = dict(zip(("scheduler", "unet", "vae"), CONFIGS, strict=True))
+    files = {}
+    for name in FILES:
+        path = folder / STABLE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        config = CONFIGS[classes[path.parent.name]]
+        path.write_text(json.dumps(config) if path.suffix == ".json" else "cut")
+        files[f"{STABLE}/{name}"] = path
+    return files
+
+
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     """Starts a worker with the codec open, and loads a level in it."""
@@ -159,9 +174,10 @@ def start(tmp_path_factory):
     def start():
         return choose(SPEC).worker(log, 2, LIMITS, reads=[CHECKOUT])
 
-    def load(worker, level):
+    def load(worker, level, files=None):
         rate = SPEC.rates[level]
-        worker.load(rate_fields(rate.id, rate.options, "random", {}, CHECKOUT))
+        weights = "pretrained" if files else "random"
+        worker.load(rate_fields(rate.id, rate.options, weights, files or {}, CHECKOUT))
 
     return start, load
 
@@ -189,3 +205,23 @@ def test_a_photograph_travels_as_bytes_between_processes_at_every_level(start):
             decoder.decode(streams[7][:-1])
         with pytest.raises(WorkerFailure, match="of level 0, the rate point of 7"):
             decoder.decode(streams[0])
+
+
+@needs_network
+def test_weights_that_do_not_read_are_refused_by_their_path(start, tmp_path):
+    start, load = start
+    files = {"oscar.pkl": tmp_path / "oscar.pkl", **stable_diffusion_files(tmp_path)}
+    with start() as worker:
+        worker.open(SPEC.folder, SPEC.entry, SPEC.options, "cpu")
+        files["oscar.pkl"].write_bytes(b"not found")
+        with pytest.raises(WorkerFailure, match=r"oscar\.pkl is no checkpoint") as told:
+            load(worker, 0, files)
+        assert told.value.status == "unavailable"
+        torch.save({"state_dict_unet": {}, "hyper_encoders": {}}, files["oscar.pkl"])
+        with pytest.raises(WorkerFailure, match="lacks embeddings"):
+            load(worker, 0, files)
+        torch.save(dict.fromkeys(("state_dict_unet", "hyper_encoders", "embeddings")),
+                   files["oscar.pkl"])  # fmt: skip
+        with pytest.raises(WorkerFailure, match="holds no Stable Diffusion") as told:
+            load(worker, 0, files)
+    assert told.value.status == "unavailable"
