@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,8 @@ def read_checkpoint(path: Path) -> StateDict:
         state = checkpoint.get("state_dict", checkpoint)
         return {name: one for name, one in state.items() if not name.startswith(TRAINING)}
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, AttributeError) as error:
-        raise Unavailable(f"{path} is no checkpoint of Control-GIC: {first_line(error)}") from error
+        problem = f"{path} is no checkpoint of Control-GIC ({first_line(error)})"
+        raise Unavailable(f"{problem}; delete it and get it again") from error
 
 
 def fill(network: nn.Module, state: StateDict, path: Path) -> None:
@@ -87,14 +89,13 @@ def fill(network: nn.Module, state: StateDict, path: Path) -> None:
     try:
         network.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
-        raise Unavailable(
-            f"{path} does not fit Control-GIC's network: {' '.join(str(error).split())[:200]}"
-        ) from error
+        reason = " ".join(str(error).split())[:200]
+        raise Unavailable(f"{path} does not fit Control-GIC's network: {reason}") from error
 
 
 def first_line(error: Exception) -> str:
     """What an error says, in short."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    return re.split(r"\.\s|:?\n", str(error).strip())[0] or type(error).__name__
 
 
 @contextmanager

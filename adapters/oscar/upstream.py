@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -89,10 +90,8 @@ def build(folder: Path, device: str, stable: Path | None) -> nn.Module:
             try:
                 network = module.OSCAR(arguments)
             except (OSError, RuntimeError, ValueError) as error:
-                raise Unavailable(
-                    f"{stable} holds no Stable Diffusion 2.1: {first_line(error)}; delete what is "
-                    "truncated and run 'harness weights fetch oscar'"
-                ) from error
+                problem = f"{stable} holds no Stable Diffusion 2.1 ({first_line(error)})"
+                raise Unavailable(f"{problem}; delete it and get it again") from error
     network.set_eval()
     return network.eval().requires_grad_(requires_grad=False)  # type: ignore[no-any-return]
 
@@ -106,7 +105,8 @@ def read_checkpoint(path: Path) -> Mapping[str, Any]:
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
-        raise Unavailable(f"{path} is no checkpoint of OSCAR: {first_line(error)}") from error
+        problem = f"{path} is no checkpoint of OSCAR ({first_line(error)})"
+        raise Unavailable(f"{problem}; delete it and get it again") from error
     missing = [part for part in PARTS if part not in content]
     if missing:
         raise Unavailable(f"{path} is no checkpoint of OSCAR: it lacks {missing[0]}")
@@ -127,4 +127,4 @@ def fill(network: Any, checkpoint: Mapping[str, Any], path: Path) -> None:
 
 def first_line(error: Exception) -> str:
     """What an error says, in short."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    return re.split(r"\.\s|:?\n", str(error).strip())[0] or type(error).__name__
