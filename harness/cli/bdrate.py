@@ -109,10 +109,11 @@ def _as_json(cells: Sequence[BDRate]) -> str:
 def _print(tables: Sequence[Table], style: str) -> None:
     from harness.cli.table import print_report_table
     from harness.report import render
+    from harness.report.latex import latex
 
     if style == "table":
         for table in tables:
             print_report_table(table)
         return
-    printers = {"markdown": render.markdown, "csv": render.csv_text, "latex": render.latex}
+    printers = {"markdown": render.markdown, "csv": render.csv_text, "latex": latex}
     click.echo("\n".join(printers[style](table) for table in tables), nl=False)

@@ -1,4 +1,4 @@
-"""Prints a table as Markdown, CSV, LaTeX, or for a terminal."""
+"""Prints a table as Markdown, CSV, or for a terminal; LaTeX has :mod:`harness.report.latex`."""
 
 from __future__ import annotations
 
@@ -8,27 +8,10 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from harness.report.tables import BLANK, MINUS, Cell, Table
+from harness.report.tables import BLANK, Cell, Table
 
 if TYPE_CHECKING:
     import rich.table
-
-WIDE = 6
-"""Tables of as many columns span both columns of a LaTeX page."""
-
-SMALL = 8
-"""Tables of as many columns are set in footnote size."""
-
-PARAGRAPH = 40
-"""Columns whose words are longer than this break their lines."""
-
-LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "<": r"$<$", ">": r"$>$", "|": r"$|$", BLANK: "--", MINUS: r"$-$", "∞": r"$\infty$",
-    "↑": r"$\uparrow$", "↓": r"$\downarrow$",
-    "\N{MULTIPLICATION SIGN}": r"$\times$", "±": r"$\pm$", "…": r"\ldots{}",
-}  # fmt: skip
 
 
 def markdown(table: Table) -> str:
@@ -88,69 +71,6 @@ def _csv_values(cell: Cell, parts: int) -> list[str]:
 
 def _exact(value: float) -> str:
     return str(int(value)) if math.isfinite(value) and value == int(value) else repr(value)
-
-
-def latex(table: Table) -> str:
-    r"""A ``table`` for ``\usepackage{booktabs}``: best in bold, second underlined."""
-    spec = "".join(_latex_column(table, place) for place in range(len(table.columns)))
-    is_wide = len(table.columns) >= WIDE or "p{" in spec
-    environment = "table*" if is_wide else "table"
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        rf"\begin{{{environment}}}",
-        r"\centering",
-        r"\footnotesize" if len(table.columns) >= SMALL else r"\small",
-        r"\setlength{\tabcolsep}{4pt}",
-        rf"\caption{{{escape_latex(table.title)}}}",
-        rf"\label{{tab:{re.sub('[^A-Za-z0-9-]', '-', table.slug)}}}",
-        rf"\begin{{tabular}}{{{spec}}}",
-        r"\toprule",
-        *_latex_groups(table),
-        " & ".join(escape_latex(column.title) for column in table.columns) + r" \\",
-        r"\midrule",
-    ]
-    lines += [" & ".join(_latex_cell(c, table.notes) for c in row) + r" \\" for row in table.rows]
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    notes = [rf"$^{{{n}}}$ {escape_latex(note)}." for n, note in enumerate(table.notes, 1)]
-    notes += [escape_latex(remark) for remark in table.remarks]
-    if notes:
-        lines += ["", r"\smallskip", r"{\footnotesize\raggedright " + "\n".join(notes) + r"\par}"]
-    return "\n".join([*lines, rf"\end{{{environment}}}", ""])
-
-
-def _latex_groups(table: Table) -> list[str]:
-    cells, rules, place = [], [], 1
-    for group, span in table.groups:
-        cells.append(rf"\multicolumn{{{span}}}{{c}}{{{escape_latex(group)}}}")
-        if group:
-            rules.append(rf"\cmidrule(lr){{{place}-{place + span - 1}}}")
-        place += span
-    return [" & ".join(cells) + r" \\", "".join(rules)] if cells else []
-
-
-def _latex_column(table: Table, place: int) -> str:
-    if not table.columns[place].is_text:
-        return "r"
-    long = [_longest(table, k) > PARAGRAPH for k in range(len(table.columns))]
-    return rf"p{{{0.45 / sum(long):.2g}\linewidth}}" if long[place] else "l"
-
-
-def _longest(table: Table, place: int) -> int:
-    is_text = table.columns[place].is_text
-    return max((len(row[place].text) for row in table.rows), default=0) if is_text else 0
-
-
-def escape_latex(text: str) -> str:
-    """Text in which LaTeX sees no command."""
-    return "".join(LATEX.get(character, character) for character in text)
-
-
-def _latex_cell(cell: Cell, notes: list[str]) -> str:
-    text = escape_latex(cell.text)
-    text = {1: rf"\textbf{{{text}}}", 2: rf"\underline{{{text}}}"}.get(cell.place, text)
-    if cell.place == 1:
-        text = text.replace("$-$", r"$\mathbf{-}$")
-    return f"{text}$^{{{notes.index(cell.note) + 1}}}$" if cell.note else text
 
 
 def terminal(table: Table) -> rich.table.Table:

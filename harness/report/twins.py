@@ -68,13 +68,13 @@ class Pair:
 def twin_table(
     slug: str, title: str, heads: Sequence[str], pairs: Sequence[Pair], remarks: Sequence[str] = ()
 ) -> Table:
-    """The table of such pairs; differences are in points, or percent where they are relative."""
-    unit = "%" if any(pair.relative for pair in pairs) else "measured - published"
+    """The table of such pairs; differences are in percent where they are relative."""
+    unit = " (%)" if any(pair.relative for pair in pairs) else ""
     columns = [
         *(Column(head.lower().replace(" ", "_"), head, is_text=True) for head in heads),
         Column("measured", "Measured"),
         Column("published", "Published"),
-        Column("difference", f"Difference ({unit})"),
+        Column("difference", f"Difference{unit}"),
         Column("state", "State", is_text=True),
         Column("why", "Why", is_text=True),
         Column("source", "Source", is_text=True),

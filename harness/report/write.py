@@ -15,8 +15,9 @@ from harness.report.bdtables import detail_tables, overview_tables
 from harness.report.coverage import coverage_table, failures_table
 from harness.report.figures import whole_figures, write_figures
 from harness.report.html import page
+from harness.report.latex import latex
 from harness.report.rates import rate_tables
-from harness.report.render import csv_text, latex, markdown
+from harness.report.render import csv_text, markdown
 from harness.report.runtime import runtime_tables
 from harness.report.summary import summary
 from harness.report.tables import Table

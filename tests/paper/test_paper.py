@@ -13,12 +13,13 @@ from harness.analysis.protocol import find_protocol
 from harness.errors import HarnessError, UnknownName
 from harness.folders import data_folder
 from harness.reference import load_reference
+from harness.report.latex import latex
 from harness.report.paper import PaperOptions, paper_tables
 from harness.report.paper_bd import bd_part
 from harness.report.paper_figures import draw_grid, paper_panels
 from harness.report.paper_rates import coverage, rates_twin
 from harness.report.paper_runtime import TIMES, runtime_parts
-from harness.report.render import csv_text, latex, markdown
+from harness.report.render import csv_text, markdown
 from harness.report.tables import BLANK
 
 PROTOCOL = find_protocol("progic", data_folder("protocols"))

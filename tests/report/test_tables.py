@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -14,8 +15,9 @@ from harness.analysis import MEASURES, BDOptions, bd_rates
 from harness.report import summary_table
 from harness.report.bdtables import detail_tables, overview_tables
 from harness.report.coverage import coverage_table, failures_table
+from harness.report.latex import latex
 from harness.report.rates import rate_tables
-from harness.report.render import csv_text, latex, markdown
+from harness.report.render import csv_text, markdown
 from harness.report.runtime import runtime_tables
 from harness.report.tables import BLANK, Cell, Column, Table, make_table, number, words
 
@@ -80,6 +82,45 @@ def test_latex_has_its_special_characters_escaped_and_its_rules():
     assert r"\underline{$-$1.5}" in text
     assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
     assert text.count("{") == text.count("}")
+
+
+def twin(rows):
+    columns = [
+        Column("codec", "Method", is_text=True),
+        *(Column(f"n{k}", f"Number {k}") for k in range(4)),
+        Column("why", "Why", is_text=True),
+        Column("source", "Source", is_text=True),
+    ]
+    why = "not measured, and a reason of many words that no line of a page has room for " * 2
+    path = "/a/folder/of/long_names/codec@checkpoint.safetensors:0123456789abcdef"
+    row = [words("Codec"), *(number(1.5, 2) for _ in range(4)), words(why), words(path)]
+    return make_table("twin", "Measured beside published", columns, [row] * rows, ["Remark"])
+
+
+def test_latex_of_a_wide_table_breaks_its_words_within_the_page():
+    text = latex(twin(3))
+    broken = [float(width) for width in re.findall(r"p\{([\d.]+)pt\}", text)]
+    assert len(broken) == 2
+    assert sum(broken) < 470
+    assert r"\begin{table*}" in text
+    assert r"codec@\allowbreak{}checkpoint.\allowbreak{}safetensors" in text
+
+
+def test_latex_of_a_long_table_goes_on_in_another_with_one_label_and_one_set_of_remarks():
+    text = latex(twin(100))
+    parts = text.count(r"\begin{table*}")
+    assert parts > 1
+    assert f"(1 of {parts})" in text
+    assert f"({parts} of {parts})" in text
+    assert text.count("Codec &") == 100
+    assert text.count(r"\label") == text.count("Remark") == 1
+
+
+def test_latex_of_a_small_table_is_one_table_in_a_column():
+    text = latex(make_table("small", "Small", [Column("x", "X")], [[number(1.0, 1)]]))
+    assert r"\begin{table}" in text
+    assert " of " not in text
+    assert r"\small" in text
 
 
 def test_markdown_cells_keep_to_their_columns():
