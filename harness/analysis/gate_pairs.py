@@ -187,6 +187,8 @@ def _refuse_several(frame: pd.DataFrame, side: Side) -> None:
 
 
 def _told(records: pd.DataFrame) -> str:
+    if records.empty:
+        return "no records"
     codecs = sorted(set(records["codec"]))
     scenes = sorted({f"{d} {r}" for d, r in zip(records["dataset"], records["resolution"],
                                                 strict=True)})  # fmt: skip

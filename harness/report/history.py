@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
 from harness.analysis.history import History
+from harness.analysis.regression import Change
 from harness.errors import HarnessError
 from harness.report.figures import COLUMN_WIDTH, PAGE_WIDTH, PANEL_HEIGHT
 from harness.report.style import MARKERS, PAPER
@@ -20,6 +23,9 @@ from harness.report.tables import MINUS, Cell, Column, Table, number, words
 
 MOST_LABELS = 8
 """Checkpoints that an axis names."""
+
+WAYS = {"better": "0.3", "worse": "#C44E00"}
+"""The colours of changes."""
 
 
 def history_tables(found: Sequence[History], by: str) -> list[Table]:
@@ -52,10 +58,9 @@ def change_lines(found: Sequence[History]) -> list[str]:
     for history in found:
         for change in history.changes:
             before, after = history.checkpoints[change.place - 1 : change.place + 1]
-            worse = change.difference * history.measure.sign < 0
             lines.append(
                 f"{history.scene.title}, {history.measure.title} at {history.rate}: "
-                f"{'worse' if worse else 'better'} from {before.label} to {after.label}, "
+                f"{_way(history, change)} from {before.label} to {after.label}, "
                 f"{_signed(change.difference, history.measure.decimals)}"
             )
     return lines
@@ -97,30 +102,45 @@ def draw_history(group: Sequence[History], by: str) -> Figure:
         marker = MARKERS[place % len(MARKERS)]
         axes.plot(x, history.means, color=color, marker=marker, label=history.rate)
         for change in history.changes:
-            _mark(axes, x[change.place - 1], x[change.place], history, change.place)
+            _mark(axes, x[change.place - 1], x[change.place], history, change)
     _name_checkpoints(axes, labels)
     axes.set_title(f"{first.title}, {first.scene.title}, {_images(group)}", pad=4)
     axes.set_ylabel(first.measure.label)
     axes.set_xlabel(f"Checkpoint (by {by})")
     axes.set_axisbelow(True)
     sns.despine(ax=axes)
-    figure.legend(loc="outside lower center", ncols=min(len(group), 8), handlelength=1.6)
+    handles = [*axes.get_legend_handles_labels()[0], *_ring_handles(group)]
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=min(len(handles), 8), handlelength=1.6
+    )
     return figure
 
 
-def _mark(axes: Axes, before: int, after: int, history: History, place: int) -> None:
-    """A rule between two checkpoints, and rings around their values."""
-    axes.axvline((before + after) / 2, color="#C44E00", linestyle=(0, (3, 2)), linewidth=0.8)
-    axes.plot(
-        [before, after],
-        history.means[place - 1 : place + 1],
-        linestyle="none",
-        marker="o",
-        markersize=8,
-        markerfacecolor="none",
-        markeredgecolor="#C44E00",
-        markeredgewidth=0.8,
-    )
+def _way(history: History, change: Change) -> str:
+    return "worse" if change.difference * history.measure.sign < 0 else "better"
+
+
+def _mark(axes: Axes, before: int, after: int, history: History, change: Change) -> None:
+    """A rule between two checkpoints, and a ring around the value after it."""
+    axes.axvline((before + after) / 2, color="0.5", linestyle=(0, (3, 2)), linewidth=0.8)
+    axes.plot(after, history.means[change.place], **_ring(_way(history, change)))
+
+
+def _ring(way: str) -> dict[str, Any]:
+    return {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": 7.5,
+        "markerfacecolor": "none",
+        "markeredgecolor": WAYS[way],
+        "markeredgewidth": 0.9,
+    }
+
+
+def _ring_handles(group: Sequence[History]) -> list[Line2D]:
+    """What the rings mean, of those that were drawn."""
+    drawn = {_way(history, change) for history in group for change in history.changes}
+    return [Line2D([], [], label=f"changed: {way}", **_ring(way)) for way in WAYS if way in drawn]
 
 
 def _name_checkpoints(axes: Axes, labels: Sequence[str]) -> None:
