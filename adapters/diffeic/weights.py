@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from harness.codec import Unavailable
 
-LATENT_GAIN = 12.0
-"""Of random weights; gives symbols of -1, 0 and 1 for a photograph."""
+LATENT_GAIN = 4.0
+"""Of random weights; a photograph takes about 1 bit a pixel, most of its symbols being 0."""
 
 StateDict = dict[str, Tensor]
 

@@ -149,6 +149,9 @@ def test_another_process_at_another_qp_decodes_the_same_photograph(resident):
         there = worker.decode(bitstream)[0]
         with pytest.raises(WorkerFailure, match="cut or damaged"):
             worker.decode(bitstream[:-1])
+        with pytest.raises(WorkerFailure, match="1 x 65536 has a side over 65535") as refused:
+            worker.encode(np.zeros((1, 65536, 3), np.uint8))
+    assert (refused.value.status, refused.value.reason) == ("unavailable", "image")
     assert here.shape == photograph.shape
     assert (here == there).all()
     assert here.std() > 1

@@ -164,6 +164,9 @@ def test_two_processes_with_other_thread_counts_code_a_photograph(resident, phot
         bitstream = worker.encode(photograph)[0]
         there = worker.decode(bitstream)[0]
         negative = worker.decode(worker.encode(255 - photograph)[0])[0]
+        with pytest.raises(WorkerFailure, match=f"{MAX_SIDE} a side") as refused:
+            worker.encode(np.zeros((1, MAX_SIDE + 1, 3), np.uint8))
+    assert (refused.value.status, refused.value.reason) == ("unavailable", "image")
     assert (there != negative).any()
     with resident(threads=1).use() as worker:
         image = worker.decode(bitstream)[0]

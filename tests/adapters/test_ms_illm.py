@@ -123,6 +123,9 @@ def test_a_photograph_travels_as_bytes_between_processes(start):
         stream = encoder.encode(photograph)[0]
         assert encoder.encode(photograph)[0] == stream
         tiny = encoder.encode(photograph[:3, :2].copy())[0]
+        with pytest.raises(WorkerFailure, match="1 x 65536 has a side over 65535") as refused:
+            encoder.encode(np.zeros((1, 65536, 3), np.uint8))
+        assert (refused.value.status, refused.value.reason) == ("unavailable", "image")
         load(encoder, SPEC.rates[0])
         other = encoder.encode(photograph)[0]
     with start(threads=2) as decoder:
