@@ -512,6 +512,7 @@ def _variant(base: CodecSpec, name: str, table: Table) -> CodecSpec:
         name=name,
         title=table.text("title"),
         options={**base.options, **table.free("options")},
+        weights_licence=table.text("weights_licence", default=base.weights_licence),
         rates=rates or base.rates,
         weights=weights or base.weights,
         in_all=table.boolean("in_all", default=True),

@@ -63,7 +63,7 @@ def test_a_value_that_half_precision_cannot_hold_is_refused(checkpoint: Path) ->
     network = load_checkpoint(checkpoint).network
     with torch.no_grad():
         network.quantizer.codebooks[0, 0, 0] = 1e6
-    with pytest.raises(ValueError, match="quantizer.codebooks has values"):
+    with pytest.raises(ValueError, match=r"quantizer\.codebooks has values"):
         round_to_half(network)
 
 
