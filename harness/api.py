@@ -14,7 +14,7 @@ from harness.catalog import load_catalog
 from harness.codec import CodecError, Image, WeightsMode
 from harness.codec_spec import EnvironmentName
 from harness.errors import HarnessError
-from harness.request import Request, device_here, prepare
+from harness.request import Request, device_here, prepare, weights_digests
 from harness.store.load import load_results
 
 if TYPE_CHECKING:
@@ -105,9 +105,11 @@ class LoadedCodec:
         spec = load_catalog().get(name)
         self.name = spec.name
         self.rate = spec.rate(rate) if rate is not None else spec.rates[len(spec.rates) // 2]
-        if reason := missing(spec, environment) or spec.unavailable(weights):
+        if reason := missing(spec, environment) or spec.unavailable(weights, self.rate):
             raise HarnessError(f"codec '{spec.name}' is unavailable: {reason}")
         device = device_here(spec, device)
+        if spec.network and weights == "pretrained" and spec.checkpoint is None:
+            weights_digests(spec, self.rate)
         self._scratch = tempfile.TemporaryDirectory(prefix="harness-log-")
         self._resident = ResidentCodec(
             spec,

@@ -14,7 +14,7 @@ from harness.conformance import Conformance, Test, Violation, told
 from harness.environments import choose
 from harness.errors import HarnessError
 from harness.readiness import lacking
-from harness.request import device_here
+from harness.request import device_here, weights_digests
 from harness.resident import ResidentCodec
 from harness.worker.client import Limits, WorkerFailure
 
@@ -52,7 +52,7 @@ class Conditions:
 
 
 def check_codec(spec: CodecSpec, conditions: Conditions, log: Path) -> Iterator[Finding]:
-    """Run all tests on one codec, and tell each finding as it is made.
+    """Run all tests on one codec, at the rate points whose weights are here; tell each finding.
 
     Without a whole round trip of a photograph there is nothing more to be tested, and it ends.
 
@@ -62,12 +62,16 @@ def check_codec(spec: CodecSpec, conditions: Conditions, log: Path) -> Iterator[
         log: The file to which all that the codec prints is appended, tracebacks included.
 
     Raises:
-        HarnessError: Something that the codec needs is not on this machine, or the device is not.
+        HarnessError: Something that the codec needs is not on this machine or not as it should be.
     """
     if reason := lacking(spec, conditions.environment, conditions.weights):
         problem, _, remedy = reason.partition("; ")
         raise HarnessError(f"codec '{spec.name}' is unavailable: {problem}", remedy)
     device = device_here(spec, conditions.device)
+    if spec.network and conditions.weights == "pretrained" and spec.checkpoint is None:
+        spec = replace(spec, rates=tuple(r for r in spec.rates if not spec.missing_weights(r)))
+        for rate in spec.rates:
+            weights_digests(spec, rate)
     limits = Limits(conditions.call_seconds, LOAD_SECONDS, conditions.memory_bytes)
     weights: WeightsMode = conditions.weights if spec.network else "none"
     with ExitStack() as stack:

@@ -130,19 +130,34 @@ def checkpoint(codec: CodecSpec, rate: RateSpec, settings: Settings) -> str:
     paths = codec.weights_paths(rate)
     if not all(path.is_file() for path in paths.values()):
         return ""  # unavailable; the plan says why
+    digests = weights_digests(codec, rate)
+    one = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    return f"{codec.weights_of(rate)[0].file}:{one[:16]}" if digests else ""
+
+
+def weights_digests(codec: CodecSpec, rate: RateSpec) -> list[str]:
+    """The sha256 of each weights file of a rate point, all of which are here.
+
+    Raises:
+        HarnessError: A file has not the sha256 or the size that the manifest states.
+    """
+    paths = codec.weights_paths(rate)
     digests = []
-    needed = codec.weights_of(rate)
-    for weights in needed:
-        digest = remembered_sha256(paths[weights.file])
+    for weights in codec.weights_of(rate):
+        path = paths[weights.file]
+        digest, size = remembered_sha256(path), path.stat().st_size
+        wrong = ""
         if weights.sha256 not in {None, digest}:
+            wrong = f"sha256 is {digest[:16]}..., not {str(weights.sha256)[:16]}..."
+        elif weights.size not in {None, size}:
+            wrong = f"size is {size} bytes, not {weights.size}"
+        if wrong:
             raise HarnessError(
-                f"weights {paths[weights.file]} are truncated or of another version: their "
-                f"sha256 is {digest[:16]}..., not {str(weights.sha256)[:16]}...",
+                f"weights {path} are truncated or of another version: their {wrong}",
                 "delete the file and get it again",
             )
         digests.append(digest)
-    one = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-    return f"{needed[0].file}:{one[:16]}" if digests else ""
+    return digests
 
 
 def _settings(request: Request) -> Settings:

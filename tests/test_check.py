@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
+from torch import nn
 
 from harness.check import Conditions, check_codec
 from harness.cli import group, main
-from harness.codec_spec import read_codec
+from harness.codec_spec import WeightsFile, read_codec
 from harness.errors import HarnessError
 
 FIXTURES = Path(__file__).parent / "fixtures" / "adapters"
@@ -143,6 +146,28 @@ def test_a_network_is_tested_with_random_weights_except_for_its_looks(tmp_path):
 def test_a_network_without_its_weights_is_unavailable_and_says_what_is_missing(tmp_path):
     with pytest.raises(HarnessError, match=r"'tiny-network' is unavailable: weights tiny_network"):
         findings("tiny-network", tmp_path)
+
+
+def test_a_network_with_the_weights_of_some_rate_points_is_tested_at_those(tmp_path, monkeypatch):
+    spec = SPECS["tiny-network"]
+    path = tmp_path / "tiny_network.pt"
+    layers = {"analysis": nn.Conv2d(3, 12, 8, 8), "synthesis": nn.ConvTranspose2d(12, 3, 8, 8)}
+    torch.save(nn.ModuleDict(layers).state_dict(), path)
+    low, high = spec.rates
+    rates = (replace(low, weights=(path.name,)), replace(high, weights=("gone.pt",)))
+    partly = replace(spec, weights=(WeightsFile(path.name), WeightsFile("gone.pt")), rates=rates)
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
+    found = {f.name: f for f in check_codec(partly, PATIENTLY, tmp_path / "log")}
+    assert found["every rate point"].outcome == "pass"
+    assert found["every rate point"].remark.startswith("1, ")
+
+
+def test_weights_of_another_size_than_the_manifest_states_are_refused(tmp_path, monkeypatch):
+    weights = WeightsFile("tiny_network.pt", size=17)
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
+    (tmp_path / weights.file).write_bytes(b"half of the file")
+    with pytest.raises(HarnessError, match="another version: their size is 16 bytes, not 17"):
+        list(check_codec(replace(SPECS["tiny-network"], weights=(weights,)), BRIEFLY, tmp_path))
 
 
 def test_the_command_ends_with_1_when_a_test_fails(fixtures_in_catalog):
