@@ -11,6 +11,7 @@ pairs at most 5 % are called a regression; a loss of 1 % in DISTS is found.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -97,11 +98,26 @@ def pair(seed: int, world: World) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def outcome(seed: int, world: World, limits: Limits) -> tuple[bool, bool]:
     """Whether the gate failed, and whether DISTS was among what it named."""
+    findings = findings_of(seed, world, limits)
+    return any(f.fails for f in findings), any(f.fails and f.subject == "dists" for f in findings)
+
+
+def false_alarms(seed: int, world: World) -> tuple[bool, bool]:
+    """Whether the gate failed on an equal pair where every change counts, and by default.
+
+    Limits do not touch the tests: where nothing was certain for the worse without them, nothing
+    is with them.
+    """
+    findings = findings_of(seed, world, NO_LIMITS)
+    if not any(f.fails or f.verdict == "traded" for f in findings):
+        return False, False
+    return any(f.fails for f in findings), outcome(seed, world, Limits())[0]
+
+
+def findings_of(seed: int, world: World, limits: Limits) -> tuple[Finding, ...]:
+    """What the gate says of one pair."""
     base, candidate = pair(seed, world)
-    found: tuple[Finding, ...] = compare(
-        Side("base", base), Side("candidate", candidate), limits
-    ).regressions
-    return bool(found), any(f.subject == "dists" for f in found)
+    return compare(Side("base", base), Side("candidate", candidate), limits).findings
 
 
 def spread(run: Path, codec: str, base: str, candidate: str) -> None:
@@ -123,7 +139,7 @@ def spread(run: Path, codec: str, base: str, candidate: str) -> None:
 
 
 EQUAL = (World(0.02), World(0.02, skewed=True))
-WORSE = tuple(World(noise, 0.01) for noise in (0.01, 0.015, 0.02, 0.03))
+WORSE = tuple(World(noise, 0.01) for noise in (0.012, 0.02, 0.03))
 
 
 def main() -> None:
@@ -136,23 +152,25 @@ def main() -> None:
     if arguments.spread:
         spread(Path(arguments.spread[0]), *arguments.spread[1:])
         return
-    print("| noise of an image | loss in DISTS | limits | gate failed | DISTS named | pairs |")
-    print("| --: | --: | :-- | --: | --: | --: |")
-    asked = [
-        *((world, "none", arguments.pairs) for world in EQUAL),
-        *((world, "default", arguments.pairs // 5) for world in WORSE),
-    ]
+    worse = max(1, arguments.pairs // 5)
     with ProcessPoolExecutor(arguments.processes) as pool:
-        for world, name, count in asked:
-            ask = partial(outcome, world=world, limits=NO_LIMITS if name == "none" else Limits())
-            ends = list(pool.map(ask, range(count), chunksize=10))
-            failed, named = (sum(end[k] for end in ends) / count for k in (0, 1))
-            skewed = ", skewed" if world.skewed else ""
-            print(
-                f"| {world.noise:.1%}{skewed} | {world.loss:.0%} | {name} | {failed:.1%} | "
-                f"{named:.1%} | {count} |",
-                flush=True,
-            )
+        print("| equal pairs, noise of an image | pairs | failed, no limits | failed, default |")
+        print("| :-- | --: | --: | --: |")
+        for world in EQUAL:
+            tell(world, pool.map(partial(false_alarms, world=world), range(arguments.pairs)))
+        print("\n| 1 % loss in DISTS, noise of an image | pairs | failed | DISTS named |")
+        print("| :-- | --: | --: | --: |")
+        for world in WORSE:
+            tell(world, pool.map(partial(outcome, world=world, limits=Limits()), range(worse)))
+
+
+def tell(world: World, ends: Iterable[tuple[bool, bool]]) -> None:
+    """Print a row: how many pairs, and in what share of them each came true."""
+    told = list(ends)
+    shares = (sum(end[k] for end in told) / len(told) for k in (0, 1))
+    skewed = ", skewed" if world.skewed else ""
+    cells = (f"{world.noise:.1%}{skewed}", str(len(told)), *(f"{share:.1%}" for share in shares))
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 Times are compared only where machine, device, threads and what is timed are the same. With
 enough images the medians of each image are paired: signed ranks (Wilcoxon, Biometrics Bulletin
 1, 1945), whose p-values come from sign flips and are adjusted over all times at once, as
-:mod:`harness.analysis.regression` explains. With fewer images all raw samples are set against
-each other, each as a multiple of the base's median for its image (Mann and Whitney, Annals of
-Mathematical Statistics 18, 1947), and adjusted by Holm's method.
+:mod:`harness.analysis.regression` explains. The ranks are of all times of all images together:
+ranks of each time by itself are alike for a large change and for noise, and with six images a
+flip that turns the noise one way would stand beside any change. With fewer images the raw samples
+of each are set against each other (Mann and Whitney, Annals of Mathematical Statistics 18, 1947);
+the least certain image counts, and p-values are adjusted by Holm's method.
 """
 
 from __future__ import annotations
@@ -32,8 +34,9 @@ CONDITIONS = {
 """The columns that must agree, and what they are called."""
 
 MIN_SAMPLES = 5
-"""Raw samples that each side needs where there are too few images to pair. Five against five is
-the least whose smallest one-sided p-value, 1 / 252, survives Holm's method on a few tests."""
+"""Raw samples that each side of an image needs where there are too few images to pair. Five against
+five is the least whose smallest one-sided p-value, 1 / 252, survives Holm's method on a few
+tests."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,9 @@ class Timing:
         return len(self.pairs) >= MIN_IMAGES
 
     @property
-    def is_pooled(self) -> bool:
-        """Whether there are too few images to pair, and enough raw samples."""
-        least = min((sum(len(side[k]) for side in self.pairs) for k in (0, 1)), default=0)
+    def is_ranked(self) -> bool:
+        """Whether there are too few images to pair, and enough raw samples of each."""
+        least = min((len(side) for pair in self.pairs for side in pair), default=0)
         return not self.is_paired and least >= MIN_SAMPLES
 
 
@@ -77,12 +80,12 @@ def speed_findings(base: pd.DataFrame, candidate: pd.DataFrame, limits: Limits) 
     """
     timings = list(_timings(base, candidate))
     paired = [n for n, timing in enumerate(timings) if timing.is_paired]
-    pooled = [n for n, timing in enumerate(timings) if timing.is_pooled]
+    ranked = [n for n, timing in enumerate(timings) if timing.is_ranked]
     chances = {
         **dict(zip(paired, _signed_ranks([timings[n] for n in paired], limits), strict=True)),
-        **dict(zip(pooled, _ranks([timings[n] for n in pooled]), strict=True)),
+        **dict(zip(ranked, _ranks([timings[n] for n in ranked]), strict=True)),
     }
-    groups = bool(paired) + bool(pooled)
+    groups = bool(paired) + bool(ranked)
     return [
         _judged(timing, limits, [min(1.0, groups * p) for p in chances.get(n, ())])
         for n, timing in enumerate(timings)
@@ -103,7 +106,7 @@ def _judged(timing: Timing, limits: Limits, chances: Sequence[float]) -> Finding
         images=len(medians),
     )
     if not chances or limits.slower is None:
-        few = f"fewer than {MIN_IMAGES} images and than {MIN_SAMPLES} timed calls a side"
+        few = f"fewer than {MIN_IMAGES} images and than {MIN_SAMPLES} timed calls of each a side"
         why = few if not chances else "reported only"
         return replace(finding, note="; ".join(filter(None, (finding.note, why))))
     ratio = float(np.median(ratios))
@@ -172,12 +175,14 @@ def _signed_ranks(timings: Sequence[Timing], limits: Limits) -> Iterator[tuple[f
     if not timings:
         return
     family = FlipFamily(1 + max(max(timing.places) for timing in timings), limits.samples)
+    logs = np.concatenate([np.log(t.medians[:, 1] / t.medians[:, 0]) for t in timings])
+    ranks = np.sign(logs) * rankdata(np.abs(logs))
+    ends = np.cumsum([len(timing.places) for timing in timings])
     found = []
-    for timing in timings:
-        logs = np.log(timing.medians[:, 1] / timing.medians[:, 0])
-        ranks = np.zeros(family.signs.shape[1])
-        ranks[list(timing.places)] = np.sign(logs) * rankdata(np.abs(logs))
-        found.append(family.add(family.means(ranks)))
+    for timing, own in zip(timings, np.split(ranks, ends[:-1]), strict=True):
+        by_image = np.zeros(family.signs.shape[1])
+        by_image[list(timing.places)] = own
+        found.append(family.add(family.means(by_image)))
     for statistic in found:
         yield family.p_above(statistic), family.p_below(statistic)
 
@@ -188,10 +193,9 @@ def _ranks(timings: Sequence[Timing]) -> Iterator[tuple[float, float]]:
 
     chances: list[list[float]] = [[], []]
     for timing in timings:
-        before = np.concatenate([a / np.median(a) for a, _ in timing.pairs])
-        after = np.concatenate([b / np.median(a) for a, b in timing.pairs])
         for way, told in zip(("greater", "less"), chances, strict=True):
-            told.append(float(mannwhitneyu(after, before, alternative=way).pvalue))
+            of_images = (mannwhitneyu(b, a, alternative=way).pvalue for a, b in timing.pairs)
+            told.append(float(max(of_images)))
     yield from zip(holm(chances[0]), holm(chances[1]), strict=True)
 
 

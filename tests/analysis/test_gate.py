@@ -182,6 +182,25 @@ def test_repeated_calls_of_few_images_are_ranked_call_by_call(base):
     assert not gate(before, before).regressions
 
 
+def test_six_images_are_enough_to_find_a_codec_much_slower_among_noisy_times(base):
+    six = base[base["image"].isin(base["image"].unique()[:6])]
+    noise = np.random.default_rng(0)
+
+    def timed(factor):
+        jitter = noise.lognormal(0, 0.2, (2, len(six)))
+        return six.assign(encode_ms=200 * factor * jitter[0], decode_ms=50 * jitter[1])
+
+    comparison = gate(timed(1), timed(6))
+    assert verdicts(comparison, subject="encode_ms") == {"worse"}
+    assert verdicts(comparison, subject="decode_ms") <= {"no change", "small"}
+
+
+def test_a_single_call_of_each_of_few_images_says_nothing_of_speed(base):
+    few = base[base["image"].isin(base["image"].unique()[:5])]
+    comparison = gate(few, few.assign(encode_ms=few["encode_ms"] * 9))
+    assert verdicts(comparison, kind="speed") == {"not judged"}
+
+
 def test_one_encode_of_a_progressive_codec_is_timed_once(base):
     frame = base.assign(shared_encode=True)
     encodes = only(gate(frame, frame), codec="jpeg", subject="encode_ms")
