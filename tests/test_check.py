@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -168,6 +169,14 @@ def test_weights_of_another_size_than_the_manifest_states_are_refused(tmp_path, 
     (tmp_path / weights.file).write_bytes(b"half of the file")
     with pytest.raises(HarnessError, match="another version: their size is 16 bytes, not 17"):
         list(check_codec(replace(SPECS["tiny-network"], weights=(weights,)), BRIEFLY, tmp_path))
+
+
+def test_a_module_that_the_adapter_lacks_is_named_with_the_python_that_lacks_it(tmp_path):
+    (tmp_path / "codec.py").write_text("import no_such_module\n")
+    needy = replace(SPECS["well-behaved"], folder=tmp_path)
+    (finding,) = check_codec(needy, BRIEFLY, tmp_path / "log")
+    told = f"unavailable: module 'no_such_module' is not installed for {sys.executable}; install it"
+    assert finding.remark.startswith(told)
 
 
 def test_the_command_ends_with_1_when_a_test_fails(fixtures_in_catalog):

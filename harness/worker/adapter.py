@@ -34,7 +34,9 @@ def codec_class(folder: Path, entry: str) -> type[Codec]:
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith((PACKAGE, "harness")):
             raise
-        raise Unavailable(f"module '{error.name}' is not installed") from error
+        problem = f"module '{error.name}' is not installed for {sys.executable}"
+        remedy = "install it there, or choose another --environment ('harness env list')"
+        raise Unavailable(f"{problem}; {remedy}") from error
     found = getattr(module, class_name)
     if not (isinstance(found, type) and issubclass(found, Codec)):
         raise TypeError(f"{entry} in {folder} is not a subclass of harness.codec.Codec")
