@@ -65,7 +65,7 @@ def test_the_page_needs_no_network_and_its_data_reads(report):
 
 
 def test_the_markdown_page_shows_figures_that_were_written_and_every_table(report):
-    out, paths = report
+    out, _ = report
     text = (out / "report.md").read_text(encoding="utf-8")
     shown = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
     assert shown
