@@ -14,6 +14,7 @@ from harness.environments import Venv
 from harness.environments.venv import BUILT
 from harness.errors import ManifestError
 from harness.readiness import lacking, parts, summary
+from harness.request import Request, prepare
 
 MANIFEST = """
 name = "theirs"
@@ -161,9 +162,16 @@ def test_a_checkout_of_another_commit_is_named_with_the_command_that_mends_it(
     assert "range coder is not built" in lacking(spec, "inline")
 
 
-def test_a_changed_file_of_a_checkout_makes_the_codec_unavailable(spec, checkout, tmp_path):
+def test_a_changed_file_of_a_checkout_makes_the_codec_unavailable(
+    spec, checkout, tmp_path, photographs
+):
     folder = checkout.rename(tmp_path / "checkouts" / "theirs")
+    (folder / "codec" / "coder").mkdir(exist_ok=True)
+    (folder / "codec" / "coder" / "ans.cpython-311.so").write_bytes(b"built")
+    asked = Request(["theirs"], [str(photographs)], environment="inline", weights="random")
+    assert prepare(asked).plan.unavailable == {}
     (folder / "codec" / "model.py").write_text("better")
+    assert "model.py was changed; run: git -C" in prepare(asked).plan.unavailable["theirs"]
     assert "changed" in summary(parts(spec, "inline"))
     assert lacking(spec, "inline").startswith(f"{folder}/codec/model.py was changed; run: git -C")
 
