@@ -30,7 +30,7 @@ class Ratios:
         """What upstream's router takes, such that it finds the zeros.
 
         It computes the share of fine cells as ``1 - coarse - medium`` and compares it with 0,
-        which 1 - 0.3 - 0.7 is not in floating point; 1 - c - (1 - c) is, for any c.
+        which 1 - 0.9 - 0.1 is not in floating point; 1 - c - (1 - c) is, for any c.
         """
         medium = self.medium if self.fine else 1 - self.coarse
         return {"coarse_grain_ratio": self.coarse, "medium_grain_ratio": medium}
