@@ -172,7 +172,7 @@ def start(tmp_path_factory):
     log = tmp_path_factory.mktemp("log") / "log"
 
     def start():
-        return choose(SPEC).worker(log, 2, LIMITS, reads=[CHECKOUT])
+        return choose(SPEC).worker(log, 1, LIMITS, reads=[CHECKOUT])
 
     def load(worker, level, files=None):
         rate = SPEC.rates[level]
