@@ -35,13 +35,14 @@ _ADAPTER = Path(__file__).parent
 _NAMES = {"psnr": "PSNR (dB) ↑", "ms_ssim": "MS-SSIM ↑", "lpips": "LPIPS ↓", "dists": "DISTS ↓"}
 
 
-def write_card(preset: str, dataset: str, results: Path, out: Path) -> list[Path]:
+def write_card(preset: str, dataset: str, results: Path, name: str, out: Path) -> list[Path]:
     """Measure a preset's shipped weights and write what its card states.
 
     Args:
         preset: Such as ``progic-tiny``.
         dataset: The data set that is reported, such as ``kodak``.
-        results: Where the run's records go; a run that is there already is completed.
+        results: The results folder.
+        name: The run in it; what it holds already is not measured again.
         out: The card's folder.
 
     Returns:
@@ -53,7 +54,7 @@ def write_card(preset: str, dataset: str, results: Path, out: Path) -> list[Path
     weights = find_weights(_ADAPTER, f"{preset}.safetensors")
     if not weights.is_file():
         raise HarnessError(f"no weights of {preset} at {weights}", "train them, and ship them")
-    common: dict[str, Any] = {"metrics": METRICS, "results": results, "name": f"card-{preset}"}
+    common: dict[str, Any] = {"metrics": METRICS, "results": results, "name": name}
     ours = harness.run(preset, list(dict.fromkeys([dataset, ALWAYS_HERE])), **common)
     peers = harness.run(PEERS, dataset, **common)
     failed = pd.concat([ours, peers]).query("status != 'ok'")

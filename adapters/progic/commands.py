@@ -104,19 +104,20 @@ def halve(source: Path, target: Path) -> None:
     "--results",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("results"),
-    help="Where the records go.",
+    help="The results folder.",
 )
+@click.option("--name", default="card", help="The run in it; what it holds is not measured again.")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     help="The card's folder; the shipped one when not given.",
 )
-def card(preset: str, dataset: str, results: Path, output: Path | None) -> None:
+def card(preset: str, dataset: str, results: Path, name: str, output: Path | None) -> None:
     """Measure the weights of PRESET and write the tables and pictures of their card."""
     from .card import write_card
 
     out = output or Path(__file__).parent / "cards" / preset
-    for path in write_card(preset, dataset, results, out):
+    for path in write_card(preset, dataset, results, name, out):
         click.echo(path)
 
 
