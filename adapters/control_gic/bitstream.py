@@ -26,6 +26,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
+from harness.bitstream import read_varint, varint
 from harness.codec import BitstreamError
 
 MAGIC = 0xC8
@@ -163,8 +164,8 @@ def read_header(stream: bytes, codebook: Codebook) -> tuple[Mode, int, int, int]
             "the bitstream is cut or damaged, or other weights wrote it: "
             "its checksum does not agree"
         )
-    height, position = read_varint(stream, begin)
-    width, position = read_varint(stream, position)
+    height, position = read_varint(stream, begin, _MAX_VARINT_BYTES)
+    width, position = read_varint(stream, position, _MAX_VARINT_BYTES)
     if not (height and width) or max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
         raise BitstreamError(f"the header states an image of {height} x {width} pixels")
     return Mode(number), height, width, position
@@ -267,26 +268,3 @@ class TileReader:
         if filling != expected or zeros != "0" * expected:
             raise BitstreamError("a stream is not filled up as it says; the bytes are damaged")
         self._position += expected
-
-
-def varint(value: int) -> bytes:
-    """Seven bits a byte, lowest first; the highest bit says that more follow."""
-    encoded = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - seven bits
-        encoded.append(0x80 | value & 0x7F)
-        value >>= 7
-    return bytes((*encoded, value))
-
-
-def read_varint(stream: bytes, start: int) -> tuple[int, int]:
-    """The number that begins at ``start``, and where it ends.
-
-    Raises:
-        BitstreamError: The bytes end inside it, or it is too long.
-    """
-    value = 0
-    for index, byte in enumerate(stream[start : start + _MAX_VARINT_BYTES]):
-        value |= (byte & 0x7F) << 7 * index
-        if byte < 0x80:  # noqa: PLR2004 - the last byte
-            return value, start + index + 1
-    raise BitstreamError("the bitstream ends inside its header, or the header is damaged")

@@ -19,6 +19,7 @@ from __future__ import annotations
 import binascii
 from dataclasses import dataclass
 
+from harness.bitstream import read_varint, varint
 from harness.codec import BitstreamError
 
 MULTIPLE = 64
@@ -58,7 +59,7 @@ class Stream:
         if len(self.hyper) % _WORD or len(self.latent) % _WORD:
             raise ValueError("the range coder's strings are not whole words")
         head = bytes((_MAGIC_AND_VERSION | self.rate,))
-        rest = _varint(self.height) + _varint(self.width) + _varint(len(self.hyper) // _WORD)
+        rest = varint(self.height) + varint(self.width) + varint(len(self.hyper) // _WORD)
         rest += self.hyper + self.latent
         return head + binascii.crc_hqx(head + rest, 0).to_bytes(2, "big") + rest
 
@@ -76,9 +77,9 @@ def read(bitstream: bytes) -> Stream:
     rest = bitstream[_CRC.stop :]
     if binascii.crc_hqx(bitstream[:1] + rest, 0) != int.from_bytes(bitstream[_CRC], "big"):
         raise BitstreamError("the bitstream is cut or damaged: its checksum does not agree")
-    height, position = _read_varint(rest, 0)
-    width, position = _read_varint(rest, position)
-    words, position = _read_varint(rest, position)
+    height, position = read_varint(rest, 0, _VARINT_BYTES)
+    width, position = read_varint(rest, position, _VARINT_BYTES)
+    words, position = read_varint(rest, position, _VARINT_BYTES)
     if not 0 < height * width <= MAX_PIXELS:
         raise BitstreamError(f"the header states an image of {height} x {width} pixels")
     end = position + words * _WORD
@@ -90,22 +91,3 @@ def read(bitstream: bytes) -> Stream:
 def padded(height: int, width: int) -> tuple[int, int]:
     """Height and width of the image as the network sees it."""
     return -(-height // MULTIPLE) * MULTIPLE, -(-width // MULTIPLE) * MULTIPLE
-
-
-def _varint(value: int) -> bytes:
-    """A number below 2^21, 7 bits a byte, lowest first, the high bit where more follow."""
-    out = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - seven bits
-        out.append(0x80 | value & 0x7F)
-        value >>= 7
-    return bytes((*out, value))
-
-
-def _read_varint(data: bytes, position: int) -> tuple[int, int]:
-    """A number that :func:`_varint` wrote, and the position after it."""
-    value = 0
-    for count, byte in enumerate(data[position : position + _VARINT_BYTES]):
-        value |= (byte & 0x7F) << 7 * count
-        if byte < 0x80:  # noqa: PLR2004 - the high bit
-            return value, position + count + 1
-    raise BitstreamError("the bitstream ends inside its header")

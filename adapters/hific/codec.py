@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from harness.bitstream import MAX_SIDE, HyperpriorStream
 from harness.codec import (
     BitstreamError,
     Codec,
@@ -29,8 +30,7 @@ from harness.codec import (
     thread_count,
 )
 
-from . import bitstream, upstream
-from .bitstream import MAX_SIDE, Coded
+from . import upstream
 from .geometry import (
     HYPER_CHANNELS,
     HYPER_STEP,
@@ -105,14 +105,14 @@ class HiFiC(Codec, Profiled):
             raise UnsupportedImage(f"{height} x {width} has a side over {MAX_SIDE} pixels")
         with upstream.on_device(self._module, self.device):
             output = self._network.compress(self._signal(image), silent=True)
-        return Coded(
+        return HyperpriorStream(
             height, width, words(output.hyperlatents_encoded), words(output.latents_encoded)
         ).to_bytes(self._identity)
 
     @torch.inference_mode()
     def decode(self, stream: bytes) -> Image:
         """See :class:`harness.codec.Codec`."""
-        coded = bitstream.read(stream, self._identity)
+        coded = HyperpriorStream.read(stream, self._identity, "HiFiC")
         rows, columns = hyper_size(coded.height, coded.width)
         hyper_area, latent_area = (rows, columns), (4 * rows, 4 * columns)
         if self._prior.vectorize_encoding:  # upstream then codes one position after the other

@@ -22,6 +22,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from harness.bitstream import read_varint, varint
 from harness.codec import BitstreamError
 
 MAGIC = 0xA6
@@ -53,7 +54,7 @@ def write(header: Header, z: bytes, y: bytes, fingerprint: int) -> bytes:
         fingerprint: 32 bits that tell the weights.
     """
     fields = _FIELDS.pack(MAGIC, header.threads, header.height, header.width)
-    fields += _varint(len(z) // WORD_BYTES)
+    fields += varint(len(z) // WORD_BYTES)
     strings = z + y
     return fields + _CHECK.pack(_check(fields, strings, fingerprint)) + strings
 
@@ -79,7 +80,7 @@ def read(stream: bytes, threads: int, fingerprint: int) -> tuple[Header, bytes, 
             f"encoded {_place(encoded_with)}, which does not decode {_place(threads)}; "
             "use the same, see the option 'threads'"
         )
-    words, start = _read_varint(stream, _FIELDS.size)
+    words, start = read_varint(stream, _FIELDS.size, _MAX_VARINT_BYTES)
     begin = start + _CHECK.size
     strings = stream[begin:]
     damaged = begin > len(stream)
@@ -98,22 +99,3 @@ def _place(threads: int) -> str:
 
 def _check(fields: bytes, strings: bytes, fingerprint: int) -> int:
     return zlib.crc32(strings, zlib.crc32(fields, fingerprint))
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - 7 bits a byte
-        encoded.append(0x80 | value & 0x7F)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
-
-
-def _read_varint(stream: bytes, start: int) -> tuple[int, int]:
-    """The number that begins at ``start``, and where it ends."""
-    value = 0
-    for index, byte in enumerate(stream[start : start + _MAX_VARINT_BYTES]):
-        value |= (byte & 0x7F) << 7 * index
-        if byte < 0x80:  # noqa: PLR2004 - the last byte
-            return value, start + index + 1
-    raise BitstreamError("the bytes are cut or damaged")

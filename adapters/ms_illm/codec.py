@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from harness.bitstream import MAX_SIDE, HyperpriorStream
 from harness.codec import (
     Codec,
     Image,
@@ -27,8 +28,7 @@ from harness.codec import (
     thread_count,
 )
 
-from . import bitstream, upstream
-from .bitstream import MAX_SIDE, Coded
+from . import upstream
 from .geometry import missing_to_least, padded
 
 HiFiCAutoencoder, HyperpriorCompressedOutput = upstream.load()
@@ -77,12 +77,12 @@ class MsIllm(Codec, Profiled):
         signal = functional.pad(pixels, padding, mode="replicate")
         output = self._network.compress(signal, force_cpu=False)
         (hyperlatents,), (latents,) = output.hyper_latent_strings, output.latent_strings
-        return Coded(height, width, hyperlatents, latents).to_bytes(self._identity)
+        return HyperpriorStream(height, width, hyperlatents, latents).to_bytes(self._identity)
 
     @torch.inference_mode()
     def decode(self, stream: bytes) -> Image:
         """See :class:`harness.codec.Codec`."""
-        coded = bitstream.read(stream, self._identity)
+        coded = HyperpriorStream.read(stream, self._identity, "MS-ILLM")
         output = HyperpriorCompressedOutput(
             latent_strings=[coded.latents],
             hyper_latent_strings=[coded.hyperlatents],

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.bitstream import read_varint, varint
 from harness.codec import BitstreamError
 
 from .levels import LEVELS, Level
@@ -86,8 +87,8 @@ def read(stream: bytes) -> Coded:
     if binascii.crc_hqx(stream[:1] + stream[begin:], 0) != int.from_bytes(stream[_CRC], "big"):
         raise BitstreamError("the bitstream is cut or damaged: its checksum does not agree")
     number = stream[0] & _LEVEL_BITS
-    height, position = read_varint(stream, begin)
-    width, position = read_varint(stream, position)
+    height, position = read_varint(stream, begin, _MAX_VARINT_BYTES)
+    width, position = read_varint(stream, position, _MAX_VARINT_BYTES)
     if not (height and width) or max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
         raise BitstreamError(f"the header states an image of {height} x {width} pixels")
     level = LEVELS[number]
@@ -107,26 +108,3 @@ def _unpacked(data: bytes, count: int, level: Level) -> Indices:
     bits = np.unpackbits(np.frombuffer(data, np.uint8))
     wide[:, _WIDE - level.bits :] = bits.reshape(count, level.bits)
     return np.packbits(wide, axis=1).view(">u2")[:, 0].astype(np.uint16)
-
-
-def varint(value: int) -> bytes:
-    """Seven bits a byte, lowest first; the highest bit says that more follow."""
-    encoded = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - seven bits
-        encoded.append(0x80 | value & 0x7F)
-        value >>= 7
-    return bytes((*encoded, value))
-
-
-def read_varint(stream: bytes, start: int) -> tuple[int, int]:
-    """The number that begins at ``start``, and where it ends.
-
-    Raises:
-        BitstreamError: The bytes end inside it, or it is too long.
-    """
-    value = 0
-    for index, byte in enumerate(stream[start : start + _MAX_VARINT_BYTES]):
-        value |= (byte & 0x7F) << 7 * index
-        if byte < 0x80:  # noqa: PLR2004 - the last byte
-            return value, start + index + 1
-    raise BitstreamError("the bitstream ends inside its header, or the header is damaged")

@@ -27,6 +27,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from harness.bitstream import read_varint, varint
 from harness.codec import BitstreamError
 
 from .presets import Settings
@@ -41,7 +42,7 @@ CHECKPOINT_BYTES = 4
 _RANGE_CODED = 0x80
 _FIXED_BYTES = 3
 _SHORTEST_HEADER = _FIXED_BYTES + 2 + CHECKPOINT_BYTES + 2
-_VARINT_BYTES = 3
+VARINT_BYTES = 3
 
 Indices = npt.NDArray[np.uint16]
 
@@ -150,8 +151,8 @@ def read_header(bitstream: bytes) -> tuple[Header, int]:
     if len(bitstream) < _SHORTEST_HEADER:
         raise BitstreamError("the bitstream ends inside its header")
     _, preset, stages = bitstream[:_FIXED_BYTES]
-    height, position = read_varint(bitstream, _FIXED_BYTES)
-    width, position = read_varint(bitstream, position)
+    height, position = read_varint(bitstream, _FIXED_BYTES, VARINT_BYTES)
+    width, position = read_varint(bitstream, position, VARINT_BYTES)
     checkpoint = bitstream[position : position + CHECKPOINT_BYTES]
     position += CHECKPOINT_BYTES
     checksum = bitstream[position : position + 2]
@@ -210,28 +211,3 @@ def read(bitstream: bytes, settings: Settings, coder: StageCoder) -> Indices:
         for n, (start, end) in enumerate(itertools.pairwise(ends))
     ]
     return np.stack(stages).reshape(-1, rows, columns)
-
-
-def varint(value: int) -> bytes:
-    """A number below 2^21, 7 bits a byte, lowest first, the high bit where more follow."""
-    out = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - seven bits
-        out.append(0x80 | value & 0x7F)
-        value >>= 7
-    return bytes((*out, value))
-
-
-def read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
-    """A number that :func:`varint` wrote, and the position after it.
-
-    Raises:
-        BitstreamError: The data ends inside it, it is too long, or not in its shortest form.
-    """
-    value = 0
-    for count, byte in enumerate(data[position : position + _VARINT_BYTES]):
-        value |= (byte & 0x7F) << 7 * count
-        if byte < 0x80:  # noqa: PLR2004 - the high bit
-            if count and not byte:
-                break
-            return value, position + count + 1
-    raise BitstreamError("a number in the bitstream is cut, too long or not in its shortest form")

@@ -10,9 +10,10 @@ import constriction
 import numpy as np
 import numpy.typing as npt
 
+from harness.bitstream import read_varint, varint
 from harness.codec import BitstreamError
 
-from .bitstream import Indices, read_varint, varint
+from .bitstream import VARINT_BYTES, Indices
 
 _WORD = np.dtype("<u4")
 
@@ -42,7 +43,7 @@ class RangeCoded:
     def length(self, rest: memoryview, count: int) -> int | None:  # noqa: ARG002 - it is written
         """See :class:`.bitstream.StageCoder`."""
         try:
-            length, start = read_varint(rest, 0)
+            length, start = read_varint(rest, 0, VARINT_BYTES)
         except BitstreamError:
             if len(rest) < 3:  # noqa: PLR2004 - the longest length; it may be cut
                 return None
@@ -51,7 +52,7 @@ class RangeCoded:
 
     def decode(self, stage: int, data: memoryview, count: int) -> Indices:
         """See :class:`.bitstream.StageCoder`."""
-        _, start = read_varint(data, 0)
+        _, start = read_varint(data, 0, VARINT_BYTES)
         if (len(data) - start) % _WORD.itemsize:
             raise BitstreamError(f"stage {stage + 1} is damaged: it is not made of whole words")
         words = np.frombuffer(data[start:], _WORD).astype(np.uint32)

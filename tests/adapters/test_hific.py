@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import skimage.data
 
-from harness.codec import BitstreamError
 from harness.codec_spec import read_codec
 from harness.environments import choose, missing
 from harness.worker.client import Limits, WorkerFailure, rate_fields
@@ -27,8 +26,7 @@ def _import_adapter() -> None:
 
 _import_adapter()
 
-from hific.bitstream import Coded, read  # noqa: E402 - the package is made above
-from hific.geometry import LEAST_SIDE, hyper_size, missing_to_least  # noqa: E402
+from hific.geometry import LEAST_SIDE, hyper_size, missing_to_least  # noqa: E402 - the package is made above
 
 SPECS = {spec.name: spec for spec in read_codec(FOLDER / "codec.toml")}
 SPEC = SPECS["hific"]
@@ -37,7 +35,6 @@ needs_upstream = pytest.mark.skipif(
     ABSENT is not None, reason=f"NOT CHECKED: HiFiC itself; {ABSENT}"
 )
 LIMITS = Limits(call_seconds=250, load_seconds=250, memory_bytes=12 << 30)
-IDENTITY = 0xBEEF
 
 photograph = np.ascontiguousarray(skimage.data.astronaut()[:80, 64:208])
 
@@ -48,46 +45,6 @@ def test_rates_rise_and_each_needs_its_own_weights():
     needed = [[weights.file for weights in SPEC.weights_of(rate)] for rate in SPEC.rates]
     assert all(len(files) == 1 for files in needed)
     assert len({files[0] for files in needed}) == len(SPEC.rates) == len(SPEC.weights)
-
-
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (512, 768), (2160, 3840), (65535, 127)])
-@pytest.mark.parametrize("words", [1, 127, 128, 100_000])
-def test_bytes_hold_what_was_coded(height, width, words):
-    coded = Coded(height, width, bytes(range(4)) * words, b"tail")
-    assert read(coded.to_bytes(IDENTITY), IDENTITY) == coded
-
-
-def test_the_header_of_a_photograph_takes_eight_bytes():
-    for height, width in ((512, 768), (2160, 3840)):
-        coded = Coded(height, width, bytes(4 * 1000), bytes(4 * 5000))
-        assert len(coded.to_bytes(IDENTITY)) == 4 * 6000 + 8
-
-
-def test_cut_damaged_and_other_bytes_are_refused():
-    whole = Coded(512, 768, b"hyperlatents", b"latents.").to_bytes(IDENTITY)
-    for length in range(len(whole)):
-        with pytest.raises(BitstreamError):
-            read(whole[:length], IDENTITY)
-    for position in range(len(whole)):
-        for bit in range(8):
-            damaged = bytearray(whole)
-            damaged[position] ^= 1 << bit
-            with pytest.raises(BitstreamError):
-                read(bytes(damaged), IDENTITY)
-    for identity in (0, 1, IDENTITY ^ 0x8000):
-        with pytest.raises(BitstreamError, match="not of HiFiC with these weights"):
-            read(whole, identity)
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "hyperlatents", "latents"),
-    [(0, 8, b"hype", b"late"), (8, 70_000, b"hype", b"late"), (8, 8, b"", b"late"),
-     (8, 8, b"hype", b""), (8, 8, b"hype", b"lat")],
-)  # fmt: skip
-def test_a_header_that_no_encoder_writes_is_refused(height, width, hyperlatents, latents):
-    stream = Coded(height, width, hyperlatents, latents).to_bytes(IDENTITY)
-    with pytest.raises(BitstreamError, match="the header states"):
-        read(stream, IDENTITY)
 
 
 def test_small_images_are_padded_until_upstream_can_pad_the_rest():
