@@ -13,9 +13,10 @@ import PIL.Image
 from scipy.interpolate import PchipInterpolator
 
 import harness
-from harness.codec_spec import find_weights
+from harness.cli.progress import reporter
 from harness.datasets import resolve
 from harness.errors import HarnessError
+from harness.folders import find_weights
 from harness.images import read_image
 
 from .figures.measures import codebook_entropy
@@ -57,8 +58,10 @@ def write_card(preset: str, dataset: str, results: Path, name: str, out: Path) -
     if not weights.is_file():
         raise HarnessError(f"no weights of {preset} at {weights}", "train them, and ship them")
     common: dict[str, Any] = {"metrics": METRICS, "results": results, "name": name}
-    ours = harness.run(preset, list(dict.fromkeys([dataset, ALWAYS_HERE])), **common)
-    peers = harness.run(PEERS, dataset, **common)
+    with reporter() as observer:
+        common["observer"] = observer
+        ours = harness.run(preset, list(dict.fromkeys([dataset, ALWAYS_HERE])), **common)
+        peers = harness.run(PEERS, dataset, **common)
     failed = pd.concat([ours, peers]).query("status != 'ok'")
     if not failed.empty:
         first = failed.iloc[0]
