@@ -23,6 +23,9 @@ from harness.folders import data_folder, find_upstream, find_weights
 from harness.manifest import Table, read_toml
 from harness.upstream import head, wrong_checkout
 
+NO_CODE = {".md", ".safetensors", ".pt", ".pth", ".ckpt", ".onnx"}
+"""Endings of files in an adapter's folder that are no part of its code."""
+
 COMMIT = re.compile(r"[0-9a-f]{40}")
 EXTERNAL_ENTRY = "harness.external:External"
 
@@ -205,14 +208,18 @@ class CodecSpec:
 
     @functools.cached_property
     def code_digest(self) -> str:
-        """sha256 of the adapter's code and manifest, and of the environment's recipe."""
+        """sha256 of the adapter's code and manifest, and of the environment's recipe.
+
+        Weights that lie in the adapter's folder have an identity of their own.
+        """
         digest = hashlib.sha256()
         folders = [self.folder]
         if self.environment is not None and not self.environment.recipe.is_relative_to(self.folder):
             folders.append(self.environment.recipe)
         for folder in folders:
             for path in sorted(folder.rglob("*")):
-                if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".md":
+                apart = path.suffix in NO_CODE or "__pycache__" in path.parts
+                if path.is_file() and not apart:
                     digest.update(str(path.relative_to(folder)).encode() + b"\0")
                     digest.update(path.read_bytes())
         return digest.hexdigest()

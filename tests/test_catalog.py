@@ -177,3 +177,15 @@ def test_an_entry_point_to_nothing_is_told_and_harms_no_other(tmp_path, monkeypa
     catalog = load_catalog()
     assert "jpeg" in catalog.codecs
     assert "no_such_package" in str(catalog.broken["gone"])
+
+
+def test_weights_beside_the_code_are_no_part_of_its_identity(tmp_path):
+    [before] = read(tmp_path, MINIMAL)
+    known = before.code_digest
+    (tmp_path / "mine.safetensors").write_bytes(b"weights")
+    (tmp_path / "README.md").write_text("what it is")
+    [with_weights] = read(tmp_path, MINIMAL)
+    assert with_weights.code_digest == known
+    (tmp_path / "codec.py").write_text("class Mine: ...")
+    [with_code] = read(tmp_path, MINIMAL)
+    assert with_code.code_digest != known

@@ -116,7 +116,7 @@ def card(preset: str, dataset: str, results: Path, name: str, output: Path | Non
     """Measure the weights of PRESET and write the tables and pictures of their card."""
     from .card import write_card
 
-    out = output or Path(__file__).parent / "cards" / preset
+    out = output or Path(__file__).parents[2] / "docs" / "cards" / preset
     for path in write_card(preset, dataset, results, name, out):
         click.echo(path)
 

@@ -20,6 +20,7 @@ from harness.metrics.scorer import Scorer
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "progic"
 PRESET = "progic-tiny"
+CARD = FOLDER.parents[1] / "docs" / "cards" / PRESET
 WEIGHTS = FOLDER / f"{PRESET}.safetensors"
 IMAGES = 2
 """Of each data set."""
@@ -30,7 +31,7 @@ TOLERANCE = {"psnr": -0.05, "ms_ssim": -0.002, "lpips": 0.003, "dists": 0.002}
 
 @pytest.fixture(scope="module")
 def card() -> pd.DataFrame:
-    return pd.read_csv(FOLDER / "cards" / PRESET / RD_FILE)
+    return pd.read_csv(CARD / RD_FILE)
 
 
 @pytest.fixture(scope="module")
