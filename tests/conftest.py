@@ -5,11 +5,16 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 import skimage.data
 from PIL import Image
 
 FIXTURES = Path(__file__).parent / "fixtures"
+
+# How long an example takes says something of the machine, and nothing of the claim.
+hypothesis.settings.register_profile("harness", deadline=None)
+hypothesis.settings.load_profile("harness")
 
 
 def pytest_configure(config):

@@ -288,7 +288,7 @@ def test_pillows_own_pixel_limit_is_left_as_it_was():
 # What is written
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))))
 def test_any_image_comes_back_from_its_png(tmp_path_factory, image):
     path = tmp_path_factory.mktemp("round") / "trip.png"

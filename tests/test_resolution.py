@@ -88,7 +88,7 @@ def test_a_source_that_is_short_on_one_side_does_not_fit():
     assert fits((768, 512), Resolution(512, 768)) is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sides, sides, sides, sides, st.booleans())
 def test_what_fits_is_derived_at_the_stated_size(height, width, to_height, to_width, upsample):
     source = np.full((height, width, 3), 77, np.uint8)

@@ -84,7 +84,7 @@ def test_the_figures_of_the_published_vectors_do_not_drift(name, pchip, akima):
 
 
 @given(st.floats(0.05, 20), st.integers(4, 9), st.randoms(use_true_random=False))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_rates_times_k_give_a_bd_rate_of_k_minus_one(k, points, random):
     rates = np.cumsum([random.uniform(0.01, 0.5) for _ in range(points)])
     psnr = 20 + np.cumsum([random.uniform(0.2, 4) for _ in range(points)])
@@ -97,7 +97,7 @@ def test_rates_times_k_give_a_bd_rate_of_k_minus_one(k, points, random):
 
 
 @given(st.integers(4, 9), st.integers(4, 9), st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_many_curves_at_once_give_what_the_package_gives_one_by_one(k, n, random):
     def rising(start, low, high, points):
         return start + np.cumsum([random.uniform(low, high) for _ in range(points)])

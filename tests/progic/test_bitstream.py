@@ -51,7 +51,7 @@ configs = st.builds(
 sides = st.integers(1, 700)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(config=configs, height=sides, width=sides, seed=st.integers(0, 99))
 def test_what_is_written_is_read(config: Settings, height: int, width: int, seed: int) -> None:
     stream, indices = written(config, height, width, seed=seed)
@@ -60,7 +60,7 @@ def test_what_is_written_is_read(config: Settings, height: int, width: int, seed
     assert np.array_equal(bitstream.read(stream, config, Packed(config.index_bits)), indices)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     config=st.builds(
         network_settings, st.integers(1, 5), st.integers(1, 11), st.sampled_from(FACTORS)
@@ -74,7 +74,7 @@ def test_what_is_range_coded_is_read(config: Settings, height: int, width: int) 
     assert np.array_equal(bitstream.read(stream, config, coder), indices)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(config=configs, rows=st.integers(1, 12), columns=st.integers(1, 12))
 def test_a_stage_costs_what_equation_1_says_rounded_up_to_a_byte(
     config: Settings, rows: int, columns: int
