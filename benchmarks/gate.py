@@ -21,12 +21,12 @@ import numpy as np
 import pandas as pd
 
 from harness import load_results
-from harness.analysis.finding import Finding
-from harness.analysis.gate import compare
-from harness.analysis.gate_limits import Limit, Limits
-from harness.analysis.gate_pairs import Side
-from harness.analysis.gate_pairs import pair as pair_up
 from harness.analysis.measures import measures_in
+from harness.gate.compare import compare
+from harness.gate.finding import Finding
+from harness.gate.limits import Limit, Limits
+from harness.gate.pairs import Side
+from harness.gate.pairs import pair as pair_up
 
 IMAGES, RATES = 24, 5
 METRICS = {"psnr": 24.0, "ms_ssim": 0.8, "lpips": 0.35, "dists": 0.25}

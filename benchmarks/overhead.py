@@ -22,12 +22,12 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
-import harness.execute
-import harness.resident
-import harness.score
+import harness.environments.resident
+import harness.measure.batch
+import harness.measure.scoring
+from harness.measure.runner import Silent, run
 from harness.metrics import Scorer
-from harness.request import Request, prepare
-from harness.runner import Silent, run
+from harness.plan.request import Request, prepare
 from harness.store.load import load_results
 
 IMAGES = 24
@@ -71,14 +71,14 @@ def photographs(folder: Path) -> None:
 
 def main() -> None:
     """Run once to warm the file system's cache, then measure."""
-    harness.execute.write_png = timed("png", harness.execute.write_png)
-    passes = harness.execute.Passes
+    harness.measure.batch.write_png = timed("png", harness.measure.batch.write_png)
+    passes = harness.measure.batch.Passes
     passes._keep = by_case(passes._keep)  # type: ignore[method-assign] # noqa: SLF001
-    resident = harness.resident.ResidentCodec
+    resident = harness.environments.resident.ResidentCodec
     resident._ready = timed("start", resident._ready)  # type: ignore[method-assign] # noqa: SLF001
     Scorer.score = timed("metrics", Scorer.score)  # type: ignore[method-assign]
     Scorer.reference = timed("metrics", Scorer.reference)  # type: ignore[method-assign]
-    harness.score.score_group = timed("scoring", harness.score.score_group)
+    harness.measure.scoring.score_group = timed("scoring", harness.measure.scoring.score_group)
     Scorer.__init__ = timed("start", Scorer.__init__)  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "photographs"

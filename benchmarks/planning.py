@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from harness.metrics import METRICS
-from harness.request import Request, prepare
+from harness.plan.request import Request, prepare
 from harness.store.run_store import RunStore
 
 CASES = 100_000

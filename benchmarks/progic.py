@@ -25,11 +25,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from harness.catalog.codec_spec import read_codec
 from harness.codec import Codec, RatePoint
-from harness.codec_spec import read_codec
-from harness.measure.clock import timed
-from harness.measure.memory import read_peaks, reset_peaks
 from harness.worker.adapter import PACKAGE, codec_class
+from harness.worker.clock import timed
+from harness.worker.memory import read_peaks, reset_peaks
 
 FOLDER = Path(__file__).parents[1] / "adapters" / "progic"
 COLUMNS = (

@@ -92,8 +92,8 @@ def _plain() -> Score:
     import torchvision
     from pytorch_msssim import ms_ssim
 
+    from harness.assets.networks import load_network
     from harness.metrics.vgg import VGG16
-    from harness.weights import load_network
 
     # The packages would download torchvision's file; these are the same numbers.
     vgg = torchvision.models.vgg16(weights=None)

@@ -10,17 +10,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.catalog import load_catalog
+from harness.catalog.codec_spec import EnvironmentName
+from harness.catalog.codecs import load_catalog
 from harness.codec import CodecError, Image, WeightsMode
-from harness.codec_spec import EnvironmentName
 from harness.errors import HarnessError
-from harness.request import Request, device_here, prepare, weights_digests
+from harness.plan.request import Request, device_here, prepare, weights_digests
 from harness.store.load import load_results
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.runner import Observer
+    from harness.measure.runner import Observer
 
 __all__ = ["LoadedCodec", "load_codec", "load_results", "run"]
 
@@ -48,7 +48,7 @@ def run(
         metrics: Metric names; all when ``None``.
         results: The results folder; the run's own folder in it is ``name``.
         observer: Who is told how it goes on.
-        **options: The other fields of :class:`harness.request.Request`: ``device``, ``limit``,
+        **options: The other fields of :class:`harness.plan.request.Request`: ``device``, ``limit``,
             ``repeats``, ``warmup``, ``timeout``, ``weights``, ``name``, ``threads``,
             ``memory_limit``, ``keep``, ``upsample``, ``environment``, ``download``.
 
@@ -59,8 +59,8 @@ def run(
         HarnessError: A name is unknown, data is missing, or the results cannot be written.
         TypeError: An option that does not exist.
     """
-    from harness.runner import Silent
-    from harness.runner import run as carry_out
+    from harness.measure.runner import Silent
+    from harness.measure.runner import run as carry_out
 
     known = {field.name for field in fields(Request)}
     if unknown := set(options) - known:
@@ -98,9 +98,9 @@ class LoadedCodec:
     ) -> None:
         """Start nothing yet; see :func:`load_codec`."""
         from harness.environments import choose, missing
-        from harness.measure.machine import total_memory
-        from harness.resident import ResidentCodec
-        from harness.worker.client import Limits
+        from harness.environments.client import Limits
+        from harness.environments.resident import ResidentCodec
+        from harness.readiness.machine import total_memory
 
         spec = load_catalog().get(name)
         self.name = spec.name
@@ -128,7 +128,7 @@ class LoadedCodec:
         Raises:
             CodecError: The codec refused it, failed, crashed or took too long.
         """
-        from harness.worker.client import WorkerFailure
+        from harness.environments.client import WorkerFailure
 
         try:
             with self._resident.use() as worker:
@@ -142,7 +142,7 @@ class LoadedCodec:
         Raises:
             CodecError: The bytes are no bitstream of the codec, or it failed.
         """
-        from harness.worker.client import WorkerFailure
+        from harness.environments.client import WorkerFailure
 
         try:
             with self._resident.use() as worker:

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 from columns_table import PAGE, with_tables
 
+from harness.catalog.codec_spec import read_codec
 from harness.cli import COMMANDS, group
-from harness.codec_spec import read_codec
 from harness.errors import ManifestError
 from harness.metrics import METRICS
 

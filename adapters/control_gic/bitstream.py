@@ -26,8 +26,8 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from harness.bitstream import read_varint, varint
 from harness.codec import BitstreamError
+from harness.codec.bitstream import read_varint, varint
 
 MAGIC = 0xC8
 MAX_SIDE = 1 << 20

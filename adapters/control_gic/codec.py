@@ -122,7 +122,7 @@ class ControlGic(Codec, Profiled):
     @torch.inference_mode()
     def profile(self, height: int, width: int) -> Profile:
         """See :class:`harness.codec.Profiled`; counted on shapes alone, tile by tile."""
-        from harness.measure.flops import profile
+        from harness.codec.flops import profile
 
         assert self.rate.upstream is not None  # noqa: S101 - it was loaded from there
         with torch.device("meta"):

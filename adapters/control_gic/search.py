@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.catalog.codec_spec import RateSpec
 from harness.cli.options import (
     device_option,
     environment_option,
@@ -20,11 +21,10 @@ from harness.cli.options import (
     weights_option,
 )
 from harness.codec import CodecError
-from harness.codec_spec import RateSpec
 from harness.errors import HarnessError
-from harness.request import Prepared, Request, checkpoint, prepare
-from harness.resolution import parse
-from harness.sweep import label, make_plan
+from harness.images.resolution import parse
+from harness.plan.cases import label, make_plan
+from harness.plan.request import Prepared, Request, checkpoint, prepare
 
 from .granularity import Ratios, grid
 
@@ -84,7 +84,7 @@ def searched(request: Request, ratios: list[Ratios], metric: str) -> list[str]:
         HarnessError: The codec is unavailable, or a case has no value.
     """
     from harness.cli.progress import reporter
-    from harness.runner import run
+    from harness.measure.runner import run
 
     prepared = widened(prepare(request), ratios)
     if reasons := prepared.plan.unavailable:

@@ -108,7 +108,7 @@ class DcvcRt(Codec, Profiled):
 
     def profile(self, height: int, width: int) -> Profile:
         """See :class:`harness.codec.Profiled`; counted on shapes alone, so any size will do."""
-        from harness.measure.flops import profile
+        from harness.codec.flops import profile
 
         with torch.device("meta"):
             network = self._upstream.image_model.DMCI().eval().requires_grad_(requires_grad=False)

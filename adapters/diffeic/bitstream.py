@@ -19,8 +19,8 @@ from __future__ import annotations
 import binascii
 from dataclasses import dataclass
 
-from harness.bitstream import read_varint, varint
 from harness.codec import BitstreamError
+from harness.codec.bitstream import read_varint, varint
 
 MULTIPLE = 64
 """Images are padded to multiples of this: the pitch of the hyper latent, in pixels."""

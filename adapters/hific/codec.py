@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.bitstream import MAX_SIDE, HyperpriorStream
 from harness.codec import (
     BitstreamError,
     Codec,
@@ -29,6 +28,7 @@ from harness.codec import (
     UnsupportedImage,
     thread_count,
 )
+from harness.codec.bitstream import MAX_SIDE, HyperpriorStream
 
 from . import upstream
 from .geometry import (
@@ -141,7 +141,7 @@ class HiFiC(Codec, Profiled):
         Counted at 256 x 256: all is convolution and normalization over channels, so the operations
         are in proportion to the area, which is padded to multiples of 64.
         """
-        from harness.measure.flops import profile
+        from harness.codec.flops import profile
 
         signal = torch.zeros(1, 3, PROFILED_SIDE, PROFILED_SIDE, device=self.device)
         unit = profile(Transforms(self._network), signal)

@@ -22,8 +22,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from harness.bitstream import read_varint, varint
 from harness.codec import BitstreamError
+from harness.codec.bitstream import read_varint, varint
 
 MAGIC = 0xA6
 MAX_SIDE = 0xFFFF

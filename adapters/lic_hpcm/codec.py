@@ -113,7 +113,7 @@ class LicHpcm(Codec, Profiled):
         Counted at 256 x 256: the network is convolutions and attention within windows, so its
         operations are in proportion to the padded area.
         """
-        from harness.measure.flops import profile
+        from harness.codec.flops import profile
 
         signal = torch.zeros(1, 3, MULTIPLE, MULTIPLE, device=self.device)
         unit = profile(self._network, signal)

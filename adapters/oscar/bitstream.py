@@ -23,8 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.bitstream import read_varint, varint
 from harness.codec import BitstreamError
+from harness.codec.bitstream import read_varint, varint
 
 from .levels import LEVELS, Level
 

@@ -115,7 +115,7 @@ class Oscar(Codec, Profiled):
         The search for the nearest word and the scheduler's step are left out: both look at
         values, and both are small.
         """
-        from harness.measure.flops import profile
+        from harness.codec.flops import profile
 
         assert self.rate.upstream is not None  # noqa: S101 - it was loaded from there
         with torch.device("meta"):

@@ -27,8 +27,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from harness.bitstream import read_varint, varint
 from harness.codec import BitstreamError
+from harness.codec.bitstream import read_varint, varint
 
 from .presets import Settings
 

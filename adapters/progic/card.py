@@ -13,11 +13,11 @@ import PIL.Image
 from scipy.interpolate import PchipInterpolator
 
 import harness
+from harness.assets.datasets import resolve
 from harness.cli.progress import reporter
-from harness.datasets import resolve
 from harness.errors import HarnessError
-from harness.folders import find_weights
-from harness.images import read_image
+from harness.images.files import read_image
+from harness.paths import find_weights
 
 from .figures.measures import codebook_entropy
 from .figures.sheet import STYLE, Sheet, picture_grid, show, write_sheet

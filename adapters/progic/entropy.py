@@ -10,8 +10,8 @@ import constriction
 import numpy as np
 import numpy.typing as npt
 
-from harness.bitstream import read_varint, varint
 from harness.codec import BitstreamError
+from harness.codec.bitstream import read_varint, varint
 
 from .bitstream import VARINT_BYTES, Indices
 

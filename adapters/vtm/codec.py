@@ -18,8 +18,8 @@ from harness.codec import (
     RatePoint,
     SelfTimed,
     UnsupportedImage,
+    program,
 )
-from harness.worker import program
 
 from .bitstream import Header
 from .colour import Conversion

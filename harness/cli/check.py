@@ -13,8 +13,8 @@ from harness.cli.options import complete_codec, environment_option
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from harness.check import Conditions
-    from harness.codec_spec import CodecSpec, EnvironmentName
+    from harness.catalog.codec_spec import CodecSpec, EnvironmentName
+    from harness.conformance.check import Conditions
 
 COLOURS = {"pass": "green", "fail": "red", "refused": "yellow"}
 
@@ -77,9 +77,9 @@ def command(
     bytes. A codec may refuse an image; it may not crash, hang or return something else. The exit
     code is 1 when a test fails.
     """
-    from harness.catalog import load_catalog
-    from harness.check import Conditions
-    from harness.readiness import parts, summary
+    from harness.catalog.codecs import load_catalog
+    from harness.conformance.check import Conditions
+    from harness.readiness.parts import parts, summary
 
     catalog = load_catalog()
     if not codecs and not all_adapters:
@@ -116,7 +116,7 @@ def command(
 
 def _check(spec: CodecSpec, conditions: Conditions, log: Path) -> int:
     """Print the findings on one codec as they are made; returns how many failed."""
-    from harness.check import check_codec
+    from harness.conformance.check import check_codec
 
     outcomes: Counter[str] = Counter()
     for finding in check_codec(spec, conditions, log):

@@ -53,12 +53,12 @@ def command(
     --base and --candidate. Exit code 1: something got worse or did not run.
     """
     from harness import load_results
-    from harness.analysis.gate import compare
-    from harness.analysis.gate_limits import Limits, read_limits
-    from harness.analysis.gate_pairs import Side
     from harness.cli.table import print_report_table
-    from harness.report.gate import comparison_markdown, comparison_tables, verdict_lines
-    from harness.report.gate_junit import junit as junit_xml
+    from harness.gate.compare import compare
+    from harness.gate.junit import junit as junit_xml
+    from harness.gate.limits import Limits, read_limits
+    from harness.gate.pairs import Side
+    from harness.gate.tables import comparison_markdown, comparison_tables, verdict_lines
 
     if candidate is None and not (base_codec and candidate_codec):
         raise click.UsageError(

@@ -18,7 +18,7 @@ def command(*, bitstream: Path, image: Path, codec: str, **options: Any) -> None
     """Decode the file BITSTREAM into the PNG file IMAGE."""
     from harness.api import load_codec
     from harness.errors import HarnessError
-    from harness.images import write_png
+    from harness.images.files import write_png
 
     try:
         data = bitstream.read_bytes()

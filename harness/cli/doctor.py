@@ -25,7 +25,7 @@ def command(*, results: Path, as_json: bool) -> None:
 
     Nothing is downloaded or changed.
     """
-    from harness.doctor import examine
+    from harness.readiness.doctor import examine
 
     findings = list(examine(results))
     if as_json:

@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem
 from harness.errors import HarnessError, UnknownName
 
 if TYPE_CHECKING:
-    from harness.codec_spec import CodecSpec, EnvironmentSpec
+    from harness.catalog.codec_spec import CodecSpec, EnvironmentSpec
     from harness.environments import Docker
 
 Backend = Literal["venv", "docker"]
@@ -33,7 +33,7 @@ class Named:
 
 def environments() -> list[Named]:
     """Every environment that a manifest names, with its codecs."""
-    from harness.catalog import load_catalog
+    from harness.catalog.codecs import load_catalog
 
     found: dict[EnvironmentSpec, Named] = {}
     for codec in load_catalog().codecs.values():
@@ -137,7 +137,7 @@ def build(*, names: tuple[str, ...], backend: Backend, base: str | None) -> None
 
     What is built already is left as it is, and a build that was stopped goes on.
     """
-    from harness.environments import Venv, image
+    from harness.environments import Venv, docker_image
 
     if base is not None and backend != "docker":
         raise HarnessError("--base is for images", "add --backend docker, or leave --base away")
@@ -148,8 +148,8 @@ def build(*, names: tuple[str, ...], backend: Backend, base: str | None) -> None
             venv.build(click.echo)
             click.echo(f"built: {venv.folder}")
         else:
-            image.build(one.spec, base, click.echo)
-            click.echo(f"built: {image.REPOSITORY}/{one.spec.name}")
+            docker_image.build(one.spec, base, click.echo)
+            click.echo(f"built: {docker_image.REPOSITORY}/{one.spec.name}")
 
 
 @command.command(context_settings={"ignore_unknown_options": True})
@@ -190,7 +190,7 @@ def shell(*, name: str, arguments: tuple[str, ...], backend: Backend | None) -> 
 
 
 def _checkout(codec: CodecSpec) -> Path | None:
-    from harness.folders import find_upstream
+    from harness.paths import find_upstream
 
     if codec.upstream is None:
         return None
@@ -232,12 +232,12 @@ def _remove_venvs(name: str) -> None:
 
 
 def _remove_images(name: str, *, required: bool) -> None:
-    from harness.environments import image
-    from harness.environments.engine import engine, remove_leftovers
+    from harness.environments import docker_image
+    from harness.environments.docker_engine import engine, remove_leftovers
 
     try:
         left = remove_leftovers(engine())
-        images = image.remove(name)
+        images = docker_image.remove(name)
     except HarnessError:
         if required:
             raise

@@ -56,13 +56,13 @@ def command(
 ) -> None:
     """Show the metrics of CODEC over its checkpoints, and the steps at which they changed."""
     from harness import load_results
-    from harness.analysis.gate_limits import Limits, read_limits
-    from harness.analysis.history import histories
     from harness.analysis.measures import measure_named
     from harness.cli.table import print_report_table
     from harness.errors import HarnessError, UnknownName
+    from harness.gate.history import histories
+    from harness.gate.history_report import change_lines, history_tables, write_history
+    from harness.gate.limits import Limits, read_limits
     from harness.report import render
-    from harness.report.history import change_lines, history_tables, write_history
 
     measures = [measure_named(name) for name in metrics] or None
     chosen = read_limits(limits) if limits else Limits()

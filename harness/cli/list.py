@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from harness.codec_spec import CodecSpec
-    from harness.dataset_catalog import DatasetSpec
+    from harness.catalog.codec_spec import CodecSpec
+    from harness.catalog.datasets import DatasetSpec
 
 Row = dict[str, Any]
 
@@ -27,7 +27,7 @@ def command() -> None:
 @as_json
 def codecs(*, as_json: bool) -> None:
     """List the codecs, and whether each can run here."""
-    from harness.catalog import load_catalog
+    from harness.catalog.codecs import load_catalog
 
     catalog = load_catalog()
     rows = [_codec(spec) for spec in catalog.codecs.values()]
@@ -53,7 +53,7 @@ def codecs(*, as_json: bool) -> None:
 
 
 def _codec(spec: CodecSpec) -> Row:
-    from harness.readiness import lacking
+    from harness.readiness.parts import lacking
 
     return {
         "codec": spec.name,
@@ -75,7 +75,7 @@ def _span(rates: Sequence[str]) -> str:
 @as_json
 def datasets(*, as_json: bool) -> None:
     """List the data sets, and whether each is on this machine."""
-    from harness.dataset_catalog import load_datasets
+    from harness.catalog.datasets import load_datasets
 
     specs = load_datasets()
     rows = [_dataset(spec) for spec in specs.values()]
@@ -94,7 +94,7 @@ def datasets(*, as_json: bool) -> None:
 
 
 def _dataset(spec: DatasetSpec) -> Row:
-    from harness.datasets import count_here
+    from harness.assets.datasets import count_here
 
     count, folder = count_here(spec)
     return {
@@ -110,7 +110,7 @@ def _dataset(spec: DatasetSpec) -> Row:
 
 
 def _own_folders() -> Iterator[Path]:
-    from harness.datasets import data_roots
+    from harness.assets.datasets import data_roots
 
     for root in data_roots():
         if root.is_dir():
@@ -118,7 +118,7 @@ def _own_folders() -> Iterator[Path]:
 
 
 def _folder(path: Path) -> Row:
-    from harness.datasets import scan
+    from harness.assets.datasets import scan
 
     count = len(scan(path))
     return {

@@ -26,13 +26,13 @@ def _complete(names: Callable[[], list[str]]) -> Callable[..., list[CompletionIt
 
 
 def _codec_names() -> list[str]:
-    from harness.catalog import load_catalog
+    from harness.catalog.codecs import load_catalog
 
     return ["all", *load_catalog().codecs]
 
 
 def _dataset_names() -> list[str]:
-    from harness.folders import data_folder
+    from harness.paths import data_folder
 
     return [path.stem for path in sorted(data_folder("datasets").glob("*.toml"))]
 
@@ -163,7 +163,7 @@ def measuring_options(command: F) -> F:
 
 def request_of(options: dict[str, Any], *, download: bool) -> Any:
     """The request that the options make."""
-    from harness.request import Request
+    from harness.plan.request import Request
 
     if not options["metrics"]:
         del options["metrics"]

@@ -10,9 +10,9 @@ import click
 from harness.cli.options import split
 
 if TYPE_CHECKING:
-    from harness.analysis.paper import Material
-    from harness.analysis.pictures import Box
-    from harness.report.paper_pictures import Picture
+    from harness.paper.crops import Box
+    from harness.paper.material import Material
+    from harness.paper.pictures import Picture
 
 Wanted = tuple[str, str | None, "Box | None"]
 
@@ -26,7 +26,7 @@ class PictureOption(click.ParamType[Wanted]):
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> Wanted:
         """Data set, image and part."""
-        from harness.analysis.pictures import Box
+        from harness.paper.crops import Box
 
         place, at, numbers = value.partition("@")
         dataset, _, image = place.partition("/")
@@ -104,11 +104,11 @@ def command(
 
     from harness import load_results
     from harness.analysis import BDOptions
-    from harness.analysis.paper import material
-    from harness.analysis.protocol import find_protocol
-    from harness.folders import data_folder
-    from harness.reference import load_reference
-    from harness.report.paper import PaperOptions, write_paper
+    from harness.paper.material import material
+    from harness.paper.protocol import find_protocol
+    from harness.paper.reference import load_reference
+    from harness.paper.write import PaperOptions, write_paper
+    from harness.paths import data_folder
 
     asked = find_protocol(protocol, data_folder("protocols"))
     shown = replace(asked.pictures, bpp=bpp or asked.pictures.bpp, crop=crop or asked.pictures.crop)
@@ -130,7 +130,7 @@ def _pictures(
     from dataclasses import replace
 
     from harness.errors import HarnessError, UnknownName
-    from harness.pictures import load_picture
+    from harness.paper.photographs import load_picture
 
     shown = of.protocol.pictures
     codecs = of.rows(shown.codecs)

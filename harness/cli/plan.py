@@ -9,8 +9,8 @@ import click
 from harness.cli.options import measuring_options, request_of
 
 if TYPE_CHECKING:
-    from harness.estimate import Cost
-    from harness.sweep import Batch, Case, Plan
+    from harness.plan.cases import Batch, Case, Plan
+    from harness.plan.estimate import Cost
 
 
 @click.command("plan")
@@ -25,11 +25,11 @@ def command(**options: Any) -> None:
 
     from harness.cli.table import print_table
     from harness.errors import HarnessError
-    from harness.estimate import Estimator
-    from harness.request import prepare
+    from harness.plan.cases import remaining, unscored
+    from harness.plan.estimate import Estimator
+    from harness.plan.request import prepare
     from harness.store.load import load_results
     from harness.store.run_store import RunStore
-    from harness.sweep import remaining, unscored
 
     request = request_of(options, download=False)
     prepared = prepare(request)
@@ -66,8 +66,8 @@ def command(**options: Any) -> None:
 
 
 def _rows(plan: Plan, todo: Plan, estimator: Any) -> tuple[list[list[str]], Cost]:
-    from harness.estimate import Cost
-    from harness.sweep import label
+    from harness.plan.cases import label
+    from harness.plan.estimate import Cost
 
     def grouped(batches: tuple[Batch, ...]) -> dict[tuple[str, str, str], list[Batch]]:
         groups: dict[tuple[str, str, str], list[Batch]] = {}

@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from harness.sweep import Batch, Plan
+    from harness.plan.cases import Batch, Plan
 
 LINE_SECONDS = 10.0
 

@@ -13,7 +13,7 @@ from harness.cli.options import measuring_options, request_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.runner import Outcome
+    from harness.measure.runner import Outcome
 
 
 @click.command("run")
@@ -34,8 +34,8 @@ def command(*, no_download: bool, no_report: bool, reports: Path, **options: Any
     that was asked for by name failed or is unavailable.
     """
     from harness.cli.progress import reporter
-    from harness.request import prepare
-    from harness.runner import run
+    from harness.measure.runner import run
+    from harness.plan.request import prepare
 
     prepared = prepare(request_of(options, download=not no_download))
     try:
@@ -81,7 +81,7 @@ def _show(outcome: Outcome, reports: Path | None) -> None:
 
 
 def _warn_of_unstable_timings(frame: pd.DataFrame) -> None:
-    from harness.measure.stability import unstable
+    from harness.analysis.stability import unstable
 
     counts: dict[str, int] = {}
     first: dict[str, str] = {}

@@ -83,8 +83,8 @@ def command(*, rounds: int, cap: float, frontier: bool, no_download: bool, **opt
     finishes what is missing.
     """
     from harness.cli.progress import reporter
-    from harness.request import Request, prepare
-    from harness.runtime import SpeedSweep, speed_plan
+    from harness.measure.speed import SpeedSweep, speed_plan
+    from harness.plan.request import Request, prepare
 
     request = Request(download=not no_download, metrics=(), keep="none", upsample=True, **options)
     prepared = speed_plan(prepare(request), cap_seconds=cap)

@@ -19,8 +19,8 @@ def command() -> None:
 @click.argument("codecs", nargs=-1, required=True)
 def fetch(*, codecs: tuple[str, ...]) -> None:
     """Fetch what CODECS need; 'all' names every codec."""
-    from harness.catalog import load_catalog, select
-    from harness.upstream_fetch import fetch_upstream
+    from harness.assets.upstream import fetch_upstream
+    from harness.catalog.codecs import load_catalog, select
 
     specs, by_name = select(load_catalog(), codecs)
     done = set()
@@ -37,10 +37,10 @@ def fetch(*, codecs: tuple[str, ...]) -> None:
 @command.command("list")
 def list_() -> None:
     """List the repositories, and whether each is here."""
-    from harness.catalog import load_catalog
+    from harness.catalog.checkout import wrong_checkout
+    from harness.catalog.codecs import load_catalog
     from harness.cli.table import print_table
-    from harness.folders import find_upstream
-    from harness.upstream import wrong_checkout
+    from harness.paths import find_upstream
 
     rows = {}
     for spec in load_catalog().codecs.values():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from harness.codec_spec import CodecSpec, WeightsFile
+    from harness.catalog.codec_spec import CodecSpec, WeightsFile
 
 
 @click.group()
@@ -28,9 +28,9 @@ def fetch(*, codecs: tuple[str, ...], rate: tuple[str, ...]) -> None:
     A download that was cut goes on where it stopped. One that cannot be had does not keep the
     others from coming, and makes the command fail.
     """
-    from harness.catalog import load_catalog, select
+    from harness.assets.codec_weights import fetch_weights
+    from harness.catalog.codecs import load_catalog, select
     from harness.errors import HarnessError
-    from harness.weights_fetch import fetch_weights
 
     specs, by_name = select(load_catalog(), codecs)
     failed = 0
@@ -63,9 +63,9 @@ def _needed(spec: CodecSpec, rates: Sequence[str]) -> list[WeightsFile]:
 @click.argument("codecs", nargs=-1)
 def list_(*, codecs: tuple[str, ...]) -> None:
     """List weights files: of CODECS, or all of them."""
-    from harness.catalog import load_catalog, select
+    from harness.catalog.codecs import load_catalog, select
     from harness.cli.table import print_table
-    from harness.folders import find_weights
+    from harness.paths import find_weights
 
     catalog = load_catalog()
     specs = select(catalog, codecs)[0] if codecs else list(catalog.codecs.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import cast, get_args
 
-from harness.codec_spec import CodecSpec, EnvironmentName
+from harness.catalog.codec_spec import CodecSpec, EnvironmentName
 from harness.environments.base import Environment
 from harness.environments.docker import Docker
 from harness.environments.inline import Inline

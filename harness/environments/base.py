@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.worker.client import Limits, Worker
-from harness.worker.process import ChildProcess
+from harness.environments.client import Limits, Worker
+from harness.environments.process import ChildProcess
 
 THREAD_VARIABLES = (
     "HARNESS_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",

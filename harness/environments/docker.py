@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.codec_spec import EnvironmentSpec
-from harness.environments import image
+from harness.catalog.codec_spec import EnvironmentSpec
+from harness.environments import docker_image
 from harness.environments.base import PACKAGE, Environment, Scratch, scratch
-from harness.environments.engine import OWNER_LABEL, engine, owner, remove_leftovers_once
+from harness.environments.client import Limits, Worker, WorkerFailure
+from harness.environments.docker_engine import OWNER_LABEL, engine, owner, remove_leftovers_once
+from harness.environments.process import Exit
 from harness.errors import HarnessError
-from harness.worker.client import Limits, Worker, WorkerFailure
-from harness.worker.process import Exit
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -61,8 +61,8 @@ class Docker(Environment):
         Raises:
             HarnessError: The engine does not answer.
         """
-        found = image.find(self.spec)
-        return image.tag_of(found) if found else None
+        found = docker_image.find(self.spec)
+        return docker_image.tag_of(found) if found else None
 
     @property
     def size(self) -> int | None:
@@ -71,13 +71,13 @@ class Docker(Environment):
         Raises:
             HarnessError: The engine does not answer.
         """
-        found = image.find(self.spec)
+        found = docker_image.find(self.spec)
         return int(found.attrs["Size"]) if found else None
 
     def missing(self) -> str | None:
         """See :class:`Environment`."""
         try:
-            found = image.find(self.spec)
+            found = docker_image.find(self.spec)
         except HarnessError as error:
             return str(error)
         if found is None:
@@ -99,7 +99,7 @@ class Docker(Environment):
         """See :class:`Environment`."""
         with scratch() as place:
             try:
-                found = image.find(self.spec)
+                found = docker_image.find(self.spec)
                 remove_leftovers_once()
             except HarnessError as error:
                 raise _failure("unavailable", "environment", str(error)) from error
@@ -131,7 +131,7 @@ class Docker(Environment):
         Raises:
             HarnessError: The engine does not answer, or there is no image.
         """
-        found = image.find(self.spec)
+        found = docker_image.find(self.spec)
         if found is None:
             raise HarnessError(str(self.missing()))
         folders = outermost(checkouts)
@@ -196,7 +196,7 @@ class ContainerProcess:
         """The engine holds the container to its limit."""
 
     def wait(self, seconds: float) -> Exit | None:
-        """See :class:`harness.worker.process.Process`."""
+        """See :class:`harness.environments.process.Process`."""
         deadline = time.monotonic() + seconds
         while (state := self._state())["Running"]:
             if time.monotonic() >= deadline:
@@ -206,7 +206,7 @@ class ContainerProcess:
         return Exit(SIGNALLED - code if code > SIGNALLED else code, bool(state["OOMKilled"]))
 
     def kill(self) -> None:
-        """See :class:`harness.worker.process.Process`."""
+        """See :class:`harness.environments.process.Process`."""
         import docker
         import requests
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.codec_spec import Requirement
+from harness.catalog.codec_spec import Requirement
 from harness.environments.base import PACKAGE, Environment, scratch
-from harness.worker.client import Limits, Worker
+from harness.environments.client import Limits, Worker
 
 
 class Inline(Environment):

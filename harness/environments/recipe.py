@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.codec_spec import EnvironmentSpec
-from harness.folders import data_folder
+from harness.catalog.codec_spec import EnvironmentSpec
+from harness.paths import data_folder
 
 TAG_DIGITS = 12
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.codec_spec import EnvironmentSpec
+from harness.catalog.codec_spec import EnvironmentSpec
 from harness.environments.base import PACKAGE, Environment, scratch
+from harness.environments.client import Limits, Worker
 from harness.environments.recipe import TAG_DIGITS, requirements, venv_tag
 from harness.errors import HarnessError
-from harness.folders import cache_folder
-from harness.worker.client import Limits, Worker
+from harness.paths import cache_folder
 
 OLDEST_PYTHON = (3, 10)
 """What a worker runs on at least."""

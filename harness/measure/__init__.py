@@ -1,1 +1,1 @@
-"""Clock, memory, operations, and what machine it was."""
+"""Measures batches and scores them; the speed sweep."""

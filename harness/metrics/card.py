@@ -58,8 +58,8 @@ class Card:
         version: The version of that implementation.
         definition: The variant: backbone, colour, settings.
         input_range: What the 8-bit values are mapped to before the metric sees them.
-        weights: sha256 of each network's tensors (see :func:`harness.weights.digest`), or of
-            its file where the network is loaded from that.
+        weights: sha256 of each network's tensors (see :func:`harness.assets.networks.digest`), or
+            of its file where the network is loaded from that.
         resizing: Always ``none``: the image is judged at the size it was decoded to.
     """
 

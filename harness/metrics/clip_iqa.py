@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
+from harness.assets.digests import sha256_of
+from harness.assets.networks import PublishedFile, load_file
 from harness.codec import Image
-from harness.digests import sha256_of
 from harness.errors import HarnessError
 from harness.metrics.base import PlainMeasure, Score, package_version, to_tensor
 from harness.metrics.card import Card
-from harness.weights import PublishedFile, load_file
 
 CLIP_RN50 = PublishedFile(
     url=(

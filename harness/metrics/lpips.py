@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from harness.assets.networks import digest
 from harness.metrics.base import Score, package_file, package_version
 from harness.metrics.card import Card
 from harness.metrics.vgg import STAGES, VGG16, Features, pixels
-from harness.weights import digest
 
 _EPSILON = 1e-10
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from harness.assets.networks import Network, PublishedFile, load_network, not_here
 from harness.codec import Image
 from harness.errors import HarnessError, UnknownName
 from harness.metrics.base import Measure, Score
@@ -21,7 +22,6 @@ from harness.metrics.ms_ssim import MsSsim
 from harness.metrics.perceptual import Perceptual
 from harness.metrics.psnr import Psnr
 from harness.metrics.vgg import VGG16, Vgg16
-from harness.weights import Network, PublishedFile, load_network, not_here
 
 __all__ = ["Reference", "Score", "Scorer"]
 

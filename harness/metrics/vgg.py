@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from harness.assets.networks import Network, PackagedFile, PublishedFile, Tensors
+from harness.assets.unpickle import read_arrays
 from harness.metrics.base import Score
 from harness.metrics.card import Card
-from harness.unpickle import read_arrays
-from harness.weights import Network, PackagedFile, PublishedFile, Tensors
 
 STAGES = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
 """The convolutions of each stage, by their number in torchvision's ``vgg16().features``."""

@@ -50,10 +50,10 @@ from harness.codec import (
     Unavailable,
     UnsupportedImage,
 )
-from harness.measure.clock import timed
-from harness.measure.memory import Peaks, read_peaks, reset_peaks
 from harness.worker import wire
 from harness.worker.adapter import codec_class
+from harness.worker.clock import timed
+from harness.worker.memory import Peaks, read_peaks, reset_peaks
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ import pytest
 import skimage.data
 from PIL import Image as Pillow
 
-from harness.codec_spec import read_codec
+from harness.catalog.codec_spec import read_codec
 from harness.environments import Inline
-from harness.worker.client import Limits, WorkerFailure, rate_fields
+from harness.environments.client import Limits, WorkerFailure, rate_fields
 
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 FOLDERS = ("jpeg", "webp", "avif", "jpeg_xl", "jpeg2000", "heic")

@@ -15,12 +15,12 @@ import skimage.data
 from click.testing import CliRunner
 from PIL import Image
 
+from harness.catalog.codec_spec import read_codec
 from harness.codec import BitstreamError, CodecError
-from harness.codec_spec import read_codec
 from harness.environments import choose, missing
-from harness.request import Request, prepare
+from harness.environments.client import Limits, WorkerFailure, rate_fields
+from harness.plan.request import Request, prepare
 from harness.store.load import load_results
-from harness.worker.client import Limits, WorkerFailure, rate_fields
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "adapters" / "control_gic"

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import skimage.data
 
+from harness.catalog.codec_spec import read_codec
 from harness.codec import BitstreamError
-from harness.codec_spec import read_codec
 from harness.environments import choose
-from harness.resident import ResidentCodec
-from harness.worker.client import Limits, WorkerFailure
+from harness.environments.client import Limits, WorkerFailure
+from harness.environments.resident import ResidentCodec
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "dcvc_rt"
 

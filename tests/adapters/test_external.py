@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import skimage.data
 
-from harness.codec_spec import EXTERNAL_ENTRY, read_codec
+from harness.catalog.codec_spec import EXTERNAL_ENTRY, read_codec
+from harness.codec.external import read_ppm, write_image
 from harness.environments import Inline
+from harness.environments.client import Limits, WorkerFailure, rate_fields
 from harness.errors import ManifestError
-from harness.external import read_ppm, write_image
-from harness.worker.client import Limits, WorkerFailure, rate_fields
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "adapters" / "external_pair"
 LIMITS = Limits(call_seconds=30, load_seconds=30, memory_bytes=8 << 30)

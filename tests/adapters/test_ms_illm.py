@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import skimage.data
 
-from harness.codec_spec import read_codec
+from harness.catalog.codec_spec import read_codec
 from harness.environments import choose, missing
-from harness.worker.client import Limits, WorkerFailure, rate_fields
+from harness.environments.client import Limits, WorkerFailure, rate_fields
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "ms_illm"
 

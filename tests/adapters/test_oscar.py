@@ -15,10 +15,10 @@ import pytest
 import skimage.data
 import torch
 
+from harness.catalog.codec_spec import read_codec
 from harness.codec import BitstreamError, Unavailable
-from harness.codec_spec import read_codec
 from harness.environments import choose, missing
-from harness.worker.client import Limits, WorkerFailure, rate_fields
+from harness.environments.client import Limits, WorkerFailure, rate_fields
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "oscar"
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import skimage.data
 
+from harness.catalog.codec_spec import read_codec
 from harness.codec import BitstreamError, CodecError, RatePoint, Unavailable
-from harness.codec_spec import read_codec
 from harness.environments import Inline
-from harness.worker.client import Limits, WorkerFailure, rate_fields
+from harness.environments.client import Limits, WorkerFailure, rate_fields
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "vtm"
 

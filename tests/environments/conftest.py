@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.codec_spec import EnvironmentSpec, read_codec
+from harness.catalog.codec_spec import EnvironmentSpec, read_codec
 from harness.environments import Docker, Venv, image
-from harness.environments.engine import engine, remove_leftovers
+from harness.environments.docker_engine import engine, remove_leftovers
 from harness.errors import HarnessError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

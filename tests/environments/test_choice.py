@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 import harness
+from harness.catalog.codec_spec import Requirement
 from harness.cli import group
-from harness.codec_spec import Requirement
 from harness.environments import Docker, Inline, Venv, choose, missing
 from harness.environments.recipe import image_tag, venv_tag
 from harness.environments.venv import interpreter

@@ -14,9 +14,9 @@ from PIL import Image
 
 from harness.cli import group
 from harness.environments import Docker, image
+from harness.environments.client import WorkerFailure
 from harness.environments.docker import outermost
-from harness.environments.engine import OWNER_LABEL, owner
-from harness.worker.client import WorkerFailure
+from harness.environments.docker_engine import OWNER_LABEL, owner
 from tests.environments.conftest import RECIPE, need_engine
 from tests.environments.test_workers import LIMITS, PROBE, ROOT, photograph, seen
 

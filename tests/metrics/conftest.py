@@ -12,9 +12,9 @@ import torchvision
 from PIL import Image as PilImage
 from skimage import data
 
+from harness.assets.networks import Tensors, WeightsUnavailable, load_network
 from harness.codec import Image
 from harness.metrics.vgg import VGG16
-from harness.weights import Tensors, WeightsUnavailable, load_network
 
 
 @pytest.fixture(scope="session")

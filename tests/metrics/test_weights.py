@@ -13,11 +13,9 @@ import threading
 import numpy as np
 import pytest
 
-from harness import weights
-from harness.digests import sha256_of
-from harness.metrics import Scorer
-from harness.unpickle import read_arrays
-from harness.weights import (
+from harness.assets import networks as weights
+from harness.assets.digests import sha256_of
+from harness.assets.networks import (
     Network,
     PackagedFile,
     PublishedFile,
@@ -25,6 +23,8 @@ from harness.weights import (
     digest,
     load_network,
 )
+from harness.assets.unpickle import read_arrays
+from harness.metrics import Scorer
 
 TENSORS = {"layer.weight": np.arange(12, dtype=np.float32).reshape(3, 4)}
 PICKLE = pickle.dumps(TENSORS, protocol=4)

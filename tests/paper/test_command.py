@@ -12,7 +12,7 @@ from PIL import Image
 import harness
 from harness.cli.paper import command
 from harness.errors import HarnessError, UnknownName
-from harness.folders import data_folder
+from harness.paths import data_folder
 
 RATES = {"jpeg": "q10,q20,q40,q80", "webp": "q2,q20,q40,q80"}
 

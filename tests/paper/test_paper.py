@@ -7,18 +7,18 @@ import pandas as pd
 import pytest
 from made_results import changed, curve, together
 
-from harness.analysis.paper import material
-from harness.analysis.pictures import Box, near_rate, of_image, telling_box, telling_image
-from harness.analysis.protocol import find_protocol
 from harness.errors import HarnessError, UnknownName
-from harness.folders import data_folder
-from harness.reference import load_reference
+from harness.paper.bdrates import bd_part
+from harness.paper.crops import Box, near_rate, of_image, telling_box, telling_image
+from harness.paper.figures import draw_grid, paper_panels
+from harness.paper.material import material
+from harness.paper.protocol import find_protocol
+from harness.paper.rates import coverage, rates_twin
+from harness.paper.reference import load_reference
+from harness.paper.runtime import TIMES, runtime_parts
+from harness.paper.write import PaperOptions, paper_tables
+from harness.paths import data_folder
 from harness.report.latex import latex
-from harness.report.paper import PaperOptions, paper_tables
-from harness.report.paper_bd import bd_part
-from harness.report.paper_figures import draw_grid, paper_panels
-from harness.report.paper_rates import coverage, rates_twin
-from harness.report.paper_runtime import TIMES, runtime_parts
 from harness.report.render import csv_text, markdown
 from harness.report.tables import BLANK
 

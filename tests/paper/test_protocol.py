@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.analysis.protocol import find_protocol, read_protocol
 from harness.errors import HarnessError, ManifestError, UnknownName
-from harness.folders import data_folder
+from harness.paper.protocol import find_protocol, read_protocol
+from harness.paths import data_folder
 
 FOLDER = data_folder("protocols")
 TEXT = (FOLDER / "progic.toml").read_text()

@@ -9,8 +9,8 @@ import pytest
 
 from harness.analysis import MEASURES, bd_rates, curve_records
 from harness.errors import HarnessError
-from harness.folders import data_folder
-from harness.reference import TABLES, load_reference
+from harness.paper.reference import TABLES, load_reference
+from harness.paths import data_folder
 
 FOLDER = data_folder("results") / "reference"
 

@@ -12,8 +12,8 @@ import pytest
 import skimage.data
 import torch
 
+from harness.catalog.codec_spec import read_codec
 from harness.codec import Codec, RatePoint, WeightsMode
-from harness.codec_spec import read_codec
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "progic"
 

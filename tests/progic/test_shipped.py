@@ -11,11 +11,11 @@ import torch
 from progic.card import RD_FILE, better_stages
 from progic.checkpoint import load_checkpoint
 
+from harness.assets.datasets import resolve
+from harness.catalog.codec_spec import CodecSpec, read_codec
 from harness.codec import RatePoint
-from harness.codec_spec import CodecSpec, read_codec
-from harness.datasets import resolve
 from harness.errors import HarnessError
-from harness.images import read_image
+from harness.images.files import read_image
 from harness.metrics.scorer import Scorer
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "progic"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.api import load_codec
-from harness.catalog import load_catalog
+from harness.catalog.codecs import load_catalog
 from harness.codec import Image
 from harness.errors import HarnessError
 from harness.metrics.scorer import Scorer

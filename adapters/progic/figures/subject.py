@@ -12,10 +12,10 @@ import numpy.typing as npt
 import PIL.Image
 import torch
 
+from harness.assets.datasets import scan
 from harness.codec import Image, Profile, RatePoint, WeightsMode
-from harness.datasets import scan
 from harness.errors import HarnessError
-from harness.images import read_image
+from harness.images.files import read_image
 
 from ..bitstream import read
 from ..checkpoint import load_checkpoint

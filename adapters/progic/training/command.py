@@ -95,7 +95,7 @@ def train(
     tables for pandas: losses.csv, codebooks.csv and rate_distortion.csv.
     """
     from harness.codec import thread_count
-    from harness.request import check_device
+    from harness.plan.request import check_device
 
     from .data import find_photographs
     from .loop import train as run

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import PIL.Image
 
 from harness.errors import ImageError
-from harness.images import read_image
+from harness.images.files import read_image
 
 SIDE = 32
 SUSPICIOUS = 0.9

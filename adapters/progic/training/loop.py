@@ -10,7 +10,7 @@ import torch
 
 from harness.codec import thread_count
 from harness.errors import HarnessError
-from harness.measure.machine import revision
+from harness.readiness.machine import revision
 
 from ..checkpoint import load_checkpoint, save_checkpoint
 from ..network import Network

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from harness.assets.networks import Tensors, load_network
 from harness.metrics.base import package_file
 from harness.metrics.vgg import MEAN, STAGES, STD, VGG16
-from harness.weights import Tensors, load_network
 
 _EPSILON = 1e-10
 

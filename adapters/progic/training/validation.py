@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.codec import Image, RatePoint
 from harness.errors import HarnessError, ImageError
-from harness.images import read_image
+from harness.images.files import read_image
 from harness.metrics.scorer import Scorer
 
 from ..codec import ProGIC

@@ -1,0 +1,1 @@
+"""The test that an adapter's author runs."""

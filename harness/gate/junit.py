@@ -1,0 +1,68 @@
+"""A comparison as JUnit XML, which every CI system shows."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as ET
+
+from harness.gate.compare import Comparison
+from harness.gate.finding import Finding
+from harness.gate.tables import sentence, subject_label, verdict_text
+
+FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML 1.0 document may hold; programs' messages may."""
+
+
+def junit(comparison: Comparison) -> str:
+    """One suite a codec and scene, one test a comparison.
+
+    What got worse is a failure, what did not run an error, what was not judged is skipped.
+    """
+    root = ET.Element("testsuites", name="harness compare")
+    suites: dict[str, ET.Element] = {}
+    for finding in comparison.findings:
+        name = _clean(f"{finding.codec} on {finding.scene.title}")
+        if name not in suites:
+            suites[name] = ET.SubElement(root, "testsuite", name=name)
+        _test(suites[name], finding)
+    for suite in suites.values():
+        _count(suite)
+    _count(root)
+    if comparison.notes:
+        told = ET.SubElement(_first(root), "system-out")
+        told.text = _clean("\n".join(f"not compared: {note}" for note in comparison.notes))
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _test(suite: ET.Element, finding: Finding) -> None:
+    where = f" at {finding.rate}" if finding.rate else ""
+    status = f" ({finding.subject})" if finding.kind == "status" else ""
+    name = _clean(f"{subject_label(finding)}{where}{status}")
+    test = ET.SubElement(suite, "testcase", name=name, classname=suite.attrib["name"])
+    kind = {"worse": "failure", "did not run": "error", "not judged": "skipped"}
+    if tag := kind.get(finding.verdict):
+        message = finding.note if tag == "skipped" else sentence(finding)
+        mark = ET.SubElement(test, tag, message=_clean(message))
+        if tag != "skipped":
+            mark.set("type", _clean(verdict_text(finding)))
+
+
+def _count(element: ET.Element) -> None:
+    for attribute, path in {
+        "tests": ".//testcase",
+        "failures": ".//failure",
+        "errors": ".//error",
+        "skipped": ".//skipped",
+    }.items():
+        element.set(attribute, str(len(element.findall(path))))
+
+
+def _first(root: ET.Element) -> ET.Element:
+    """The suite that holds what is about none of them."""
+    suite = root.find("testsuite")
+    return ET.SubElement(root, "testsuite", name="comparison") if suite is None else suite
+
+
+def _clean(text: str) -> str:
+    return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

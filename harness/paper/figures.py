@@ -1,0 +1,71 @@
+"""A paper's R-D figures: each panel alone, each data set, and all of them in one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from harness.analysis.panels import Panel, rd_panels
+from harness.paper.material import Material
+from harness.report.figures import (
+    COMPACT,
+    LEGEND_LINE,
+    PAGE_WIDTH,
+    draw_axes,
+    legend_grid,
+    legend_handles,
+    save_figure,
+    write_figures,
+)
+from harness.report.style import PAPER
+
+GRID_HEIGHT = 1.72
+"""Inches: a panel of the grid, which may be four across."""
+
+GRID = "rd-grid"
+
+
+def paper_panels(of: Material) -> list[Panel]:
+    """The panels that the protocol asks for and the results allow, by data set and metric."""
+    titles = of.protocol.datasets
+    order = list(of.protocol.metrics), list(titles)
+    panels = [p for p in rd_panels(of.quality) if p.measure.name in order[0]]
+    panels.sort(key=lambda p: (order[1].index(p.scene.dataset), order[0].index(p.measure.name)))
+    return [replace(p, scene=replace(p.scene, dataset=titles[p.scene.dataset])) for p in panels]
+
+
+def write_rd_figures(panels: Sequence[Panel], out: Path) -> list[Path]:
+    """Write the figures of a report, and the grid where there are several data sets."""
+    paths = write_figures(panels, out)
+    if len({panel.scene for panel in panels}) > 1:
+        paths += save_figure(draw_grid(panels), out / GRID)
+    return paths
+
+
+@mpl.rc_context(PAPER)
+def draw_grid(panels: Sequence[Panel]) -> Figure:
+    """A row a metric, a column a data set, one legend below; no panel, no curves."""
+    scenes = list(dict.fromkeys(panel.scene for panel in panels))
+    measures = list(dict.fromkeys(panel.measure for panel in panels))
+    handles = legend_handles(panels)
+    lines, columns = legend_grid(handles, PAGE_WIDTH)
+    size = (PAGE_WIDTH, len(measures) * GRID_HEIGHT + lines * LEGEND_LINE + 0.1)
+    figure = Figure(figsize=size, layout="constrained")
+    places = figure.subplots(len(measures), len(scenes), squeeze=False)
+    for axes in places.flatten():
+        axes.set_axis_off()
+    for panel in panels:
+        row, column = measures.index(panel.measure), scenes.index(panel.scene)
+        axes = places[row, column]
+        axes.set_axis_on()
+        draw_axes(axes, panel, titled=row == 0)
+        if column:
+            axes.set_ylabel("")
+        if row < len(measures) - 1:
+            axes.set_xlabel("")
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, **COMPACT)
+    return figure

@@ -1,0 +1,219 @@
+"""A paper's table of runtimes and memory over resolutions, and what was published."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from harness.paper.beside import Pair, twin_table
+from harness.paper.material import Material
+from harness.paper.reference import Reference
+from harness.report.runtime import DEFAULTS, GB
+from harness.report.tables import BLANK, Cell, Column, Table, make_table, number, words
+
+QUANTITIES = {"encode_ms": "Enc.", "decode_ms": "Dec.", "memory_gb": "Mem."}
+UNITS = {"encode_ms": "ms", "decode_ms": "ms", "memory_gb": "GB"}
+PASS_OF = {"encode_ms": "encode", "decode_ms": "decode"}
+DECIMALS = 2
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+def runtime_parts(
+    of: Material, reference: Reference, device_gb: float | None = None
+) -> list[tuple[Table, Table]]:
+    """The table and its twin, for each machine and number of threads; at least one.
+
+    Times are medians over a codec's cases of each case's median; memory is the larger peak of
+    both passes: the device allocator's on a GPU, the process's resident memory elsewhere. A
+    codec that ran on both is shown on the GPU. Random weights enter, marked.
+
+    Args:
+        of: The results.
+        reference: What was published.
+        device_gb: Memory of the device, for the mark of what ran out of it, as ``> 80``.
+    """
+    protocol = of.protocol
+    codecs = of.rows(protocol.runtime.codecs)
+    frame = of.speed[of.speed["codec"].isin(codecs)]
+    frame = frame.assign(**{k: v for k, v in DEFAULTS.items() if k not in frame})
+    ran = frame[frame["status"].isin(["ok", "out_of_memory", "timeout"])]
+    ran = ran[_sizes(ran).isin(protocol.runtime.resolutions)]
+    groups = [rows for _, rows in ran.groupby(["machine", "threads"], dropna=False, sort=True)]
+    several = len(groups) > 1
+    parts = []
+    for place, rows in enumerate(groups or [ran], 1):
+        made = _Builder(of, reference, rows, tuple(codecs), device_gb)
+        suffix = f"-{place}" if several else ""
+        parts.append((made.table(suffix), made.twin(suffix)))
+    return parts
+
+
+def _sizes(rows: pd.DataFrame) -> pd.Series[str]:
+    """The resolution of each row as ``HxW``; an upright image counts as if it lay."""
+    sides = rows[["height", "width"]].astype("Int64")
+    native = sides.min(axis=1).astype(str) + "x" + sides.max(axis=1).astype(str)
+    return native.where(rows["resolution"] == "native", rows["resolution"])
+
+
+@dataclass(frozen=True)
+class _Builder:
+    of: Material
+    reference: Reference
+    rows: pd.DataFrame
+    codecs: tuple[str, ...]
+    device_gb: float | None
+
+    @cached_property
+    def on_gpu(self) -> bool:
+        return bool(self.rows["device"].str.startswith("cuda").any())
+
+    def table(self, suffix: str) -> Table:
+        columns = [Column("codec", "Method", is_text=True)]
+        for resolution in self.of.protocol.runtime.resolutions:
+            group = resolution.replace("x", TIMES)
+            columns += [
+                Column(f"{key}_{resolution}", title, "lower", group=group)
+                for key, title in QUANTITIES.items()
+            ]
+        rows = [self._row(codec) for codec in self.codecs]
+        kind = (
+            "the device allocator's peak" if self.on_gpu else "the process's peak resident memory"
+        )
+        told = [f"Medians over images and rate points; Mem. is {kind}, the larger of both passes."]
+        title = f"Runtime (ms) and memory (GB) by resolution{self._conditions()}"
+        return make_table(f"runtime{suffix}", title, columns, rows, told)
+
+    def _conditions(self) -> str:
+        if self.rows.empty:
+            return ""
+        first = self.rows.iloc[0]
+        devices = ", ".join(sorted(set(self.rows["device"])))
+        threads = "" if pd.isna(first["threads"]) else f", threads {int(first['threads'])}"
+        machine = f", machine {first['machine']}" if str(first["machine"]) else ""
+        return f": {devices}{threads}{machine}"
+
+    def _row(self, codec: str) -> list[Cell]:
+        rows = self._of(codec)
+        cells = [cell for (name, _, _), cell in self._cells.items() if name == codec]
+        notes = ["not measured"] if rows.empty else []
+        if rows.empty and (self.of.speed["codec"] == codec).any():
+            notes = ["not measured at these resolutions, here"]
+        if (rows["weights"] == "random").any():
+            notes.append("random weights: speed and memory only")
+        if (rows["timing_scope"] == "process").any():
+            notes.append("timed as an external process, its start included")
+        if rows["shared_encode"].eq(other=True).any():
+            notes.append("one encode serves all rate points")
+        if self.on_gpu and not rows.empty and not _on_gpu(rows):
+            notes.append("on the CPU")
+        return [words(self.of.title_of(codec), note="; ".join(notes)), *cells]
+
+    @cached_property
+    def _measured(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """The rows of each codec and resolution: of a GPU, and trained, where there are such."""
+        groups = self.rows.groupby([self.rows["codec"], _sizes(self.rows)], sort=False)
+        return {(str(codec), str(size)): _preferred(rows) for (codec, size), rows in groups}
+
+    def _at(self, codec: str, resolution: str) -> pd.DataFrame:
+        return self._measured.get((codec, resolution), self.rows.head(0))
+
+    def _of(self, codec: str) -> pd.DataFrame:
+        at = (self._at(codec, resolution) for resolution in self.of.protocol.runtime.resolutions)
+        found = [rows for rows in at if len(rows)]
+        return pd.concat(found) if found else self.rows.head(0)
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, str, str], Cell]:
+        """The cell of each codec, resolution and quantity, row by row."""
+        cells = {}
+        for codec in self.codecs:
+            for resolution in self.of.protocol.runtime.resolutions:
+                rows = self._at(codec, resolution)
+                for quantity in QUANTITIES:
+                    cells[codec, resolution, quantity] = self._cell(rows, quantity)
+        return cells
+
+    def _cell(self, rows: pd.DataFrame, quantity: str) -> Cell:
+        if rows.empty:
+            return Cell(BLANK)
+        return self._memory(rows) if quantity == "memory_gb" else self._time(rows, quantity)
+
+    def _time(self, rows: pd.DataFrame, quantity: str) -> Cell:
+        slow = self.of.protocol.runtime.slow_seconds
+        value = rows[quantity].median() if quantity in rows else math.nan
+        if pd.notna(value) and value <= 1e3 * slow:
+            return number(float(value), DECIMALS)
+        if pd.notna(value):
+            return Cell(f"> {slow:g}s", float(value), ranked=False)
+        failed = rows[(rows["status"] == "timeout") & (rows["reason"] == PASS_OF[quantity])]
+        return Cell(BLANK, note="timed out" if len(failed) else "")
+
+    def _memory(self, rows: pd.DataFrame) -> Cell:
+        if (rows["status"] == "out_of_memory").all():
+            limit = "memory" if self.device_gb is None else f"{self.device_gb:g}"
+            return Cell(f"> {limit}", note="out of memory")
+        gpu = _on_gpu(rows)
+        if self.on_gpu and not gpu:
+            return Cell(BLANK)
+        kind = "device" if gpu else "rss"
+        names = [f"{pass_}_peak_{kind}_bytes" for pass_ in ("encode", "decode")]
+        ok = rows[rows["status"] == "ok"]
+        peak = ok[[name for name in names if name in ok]].max().max()
+        return number(None if pd.isna(peak) else float(peak) / GB, DECIMALS)
+
+    def twin(self, suffix: str) -> Table:
+        pairs = [self._pair(*where, cell) for where, cell in self._cells.items()]
+        devices = ", ".join(sorted(set(self.reference.runtime["device"])))
+        clock = f"Published times were taken on {devices}: differences are as much of machines as"
+        memory = "Published memory is the device's, one number; without a GPU the measured one is"
+        told = [f"{clock} of codecs.", f"{memory} the process's."]
+        heads = ("Method", "Resolution", "Quantity")
+        title = "Runtime and memory: measured beside published" + self._conditions()
+        return twin_table(f"runtime{suffix}-twin", title, heads, pairs, told)
+
+    def _pair(self, codec: str, resolution: str, quantity: str, cell: Cell) -> Pair:
+        if cell.value is None and not cell.note and not cell.text.startswith(">"):
+            cell = Cell(BLANK, note=self._why_blank(codec, resolution))
+        where = (
+            self.of.title_of(codec),
+            resolution.replace("x", TIMES),
+            f"{QUANTITIES[quantity]} ({UNITS[quantity]})",
+        )
+        row = self._published.get((codec.partition("@")[0], resolution, quantity))
+        if row is None:
+            return Pair(where, cell, relative=True)
+        return Pair(
+            where,
+            cell,
+            published=float(row["value"]),
+            mark=str(row["mark"]).replace("-", BLANK).replace(">", "> "),
+            source=f"{row['source']}, {row['cell']}",
+            relative=True,
+        )
+
+    @cached_property
+    def _published(self) -> dict[tuple[str, str, str], pd.Series]:
+        rows = (row for _, row in self.reference.runtime.iterrows())
+        return {(row["codec"], row["resolution"], row["quantity"]): row for row in rows}
+
+    def _why_blank(self, codec: str, resolution: str) -> str:
+        rows = self._at(codec, resolution)
+        if rows.empty:
+            return "not measured"
+        if (rows["status"] != "ok").all():
+            return str(rows["status"].iloc[0]).replace("_", " ")
+        return "not recorded on this device"
+
+
+def _preferred(rows: pd.DataFrame) -> pd.DataFrame:
+    cuda = rows[rows["device"].str.startswith("cuda")]
+    rows = rows if cuda.empty else cuda
+    trained = rows[rows["weights"] != "random"]
+    return rows if trained.empty else trained
+
+
+def _on_gpu(rows: pd.DataFrame) -> bool:
+    return bool(rows["device"].str.startswith("cuda").any())

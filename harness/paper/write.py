@@ -1,0 +1,177 @@
+"""Writes all that a protocol asks for: tables with their twins, figures, pictures, one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from harness.analysis import BDOptions, measure_named
+from harness.errors import HarnessError
+from harness.paper.bdrates import bd_part
+from harness.paper.figures import GRID, paper_panels, write_rd_figures
+from harness.paper.material import Material
+from harness.paper.pictures import Picture, write_pictures
+from harness.paper.rates import coverage, rates_twin
+from harness.paper.reference import Reference
+from harness.paper.runtime import runtime_parts
+from harness.report.figures import whole_figures
+from harness.report.html import page
+from harness.report.tables import Cell, Column, Table, make_table, words
+from harness.report.write import write_table
+
+
+@dataclass(frozen=True)
+class PaperOptions:
+    """What may differ from the protocol.
+
+    Attributes:
+        anchor: Another codec for the BD-rates to compare with.
+        bd: How BD-rates are computed; the exclusions are the protocol's.
+        device_gb: Memory of the device in GB, for the mark of what ran out of it.
+    """
+
+    anchor: str | None = None
+    bd: BDOptions = field(default_factory=BDOptions)
+    device_gb: float | None = None
+
+
+def write_paper(
+    of: Material,
+    reference: Reference,
+    out: Path,
+    pictures: Sequence[Picture] = (),
+    not_shown: Mapping[str, str] | None = None,
+    options: PaperOptions | None = None,
+) -> list[Path]:
+    """Write a paper's tables and figures, and ``index.html`` with all of them.
+
+    Args:
+        of: The results.
+        reference: What was published.
+        out: The folder to write to; made when it is missing, files in it are replaced.
+        pictures: The panels of reconstructions.
+        not_shown: By data set, why there is no such panel.
+        options: What differs from the protocol.
+
+    Returns:
+        The paths written, ``index.html`` first.
+
+    Raises:
+        HarnessError: ``out`` cannot be written.
+        UnknownName: The anchor is not in the results.
+    """
+    protocol = of.protocol
+    sections = paper_tables(of, reference, options or PaperOptions())
+    sections["Pictures"] = [_captions(pictures, not_shown or {}, of, reference)]
+    panels = paper_panels(of)
+    try:
+        figures = write_rd_figures(panels, out / "figures")
+        shown = [out / "figures" / f"{stem}.png" for stem in whole_figures(panels)]
+        shown += [path for path in figures if path.name == f"{GRID}.png"]
+        measure = measure_named(protocol.pictures.metric)
+        of_pictures = write_pictures(pictures, measure, out / "figures")
+        shown += [path for path in of_pictures if path.suffix == ".png"]
+        tables = [
+            path
+            for of_section in sections.values()
+            for table in of_section
+            for path in write_table(table, out / "tables")
+        ]
+        index = out / "index.html"
+        title = f"{protocol.title}: the paper's tables and figures"
+        text = page(title, _subtitle(of), panels, sections, shown)
+        index.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"cannot write to {out}: {error.strerror}") from error
+    return [index, *figures, *of_pictures, *tables]
+
+
+def paper_tables(
+    of: Material, reference: Reference, options: PaperOptions
+) -> dict[str, list[Table]]:
+    """All tables under their headings; twins and details are folded."""
+    sections: dict[str, list[Table]] = {"BD-rate": [], "Runtime": []}
+    for metric in of.protocol.bdrate.metrics:
+        part = bd_part(of, reference, metric, options.anchor, options.bd)
+        folded = (part.twin, *part.details)
+        sections["BD-rate"] += [part.table, *(replace(table, folded=True) for table in folded)]
+    for table, twin in runtime_parts(of, reference, options.device_gb):
+        sections["Runtime"] += [table, replace(twin, folded=True)]
+    if (twin_of_rates := rates_twin(of, reference)) is not None:
+        sections["Rate points"] = [replace(twin_of_rates, folded=True)]
+    sections["Coverage"] = [coverage(of)]
+    sections["Sources"] = [_sources(reference)]
+    return sections
+
+
+def _captions(
+    pictures: Sequence[Picture], not_shown: Mapping[str, str], of: Material, reference: Reference
+) -> Table:
+    """What stands under the pictures, the published captions, and what is not shown."""
+    measure = measure_named(of.protocol.pictures.metric)
+    columns = (
+        Column("dataset", "Data set", is_text=True),
+        Column("image", "Image", is_text=True),
+        Column("codec", "Method", is_text=True),
+        Column("value", measure.title),
+        Column("bpp", "BPP"),
+        Column("state", "State", is_text=True),
+        Column("source", "Source", is_text=True),
+    )
+    titles = of.protocol.datasets
+    rows = [
+        _caption(titles[p.dataset], p.image, t.title, t.value, t.bpp, "measured", "")
+        for p in pictures
+        for t in p.tiles
+    ]
+    published = reference.pictures if measure.name == "dists" else reference.pictures.head(0)
+    rows += [
+        _caption(
+            titles.get(row["dataset"], row["dataset"]), f"of Figure {row['figure']}",
+            row["title"], row["dists"], row["bpp"], "published only",
+            f"{row['source']}, {row['cell']}",
+        )
+        for _, row in published.iterrows()
+    ]  # fmt: skip
+    told = [f"No pictures of {titles.get(name, name)}: {why}." for name, why in not_shown.items()]
+    if len(published):
+        told.append("The document does not name its images: none is set against a measured one.")
+    title = f"Pictures: {measure.title} / BPP of the whole images"
+    return make_table("pictures", title, columns, rows, told)
+
+
+def _caption(
+    dataset: str, image: str, title: str, value: float, bpp: float, state: str, source: str
+) -> list[Cell]:
+    return [
+        words(dataset), words(image), words(title), Cell(f"{value:.4f}", value),
+        Cell(f"{bpp:.4f}", bpp), words(state), words(source),
+    ]  # fmt: skip
+
+
+def _sources(reference: Reference) -> Table:
+    columns = (
+        Column("name", "Name", is_text=True),
+        Column("title", "Document", is_text=True),
+        Column("address", "Address", is_text=True),
+        Column("kind", "Kind", is_text=True),
+        Column("note", "Note", is_text=True),
+    )
+    rows = [
+        [words(s.name), words(s.title), words(s.address), words(s.kind), words(s.note)]
+        for s in reference.sources.values()
+    ]
+    return make_table("sources", "Where the published numbers come from", columns, rows)
+
+
+def _subtitle(of: Material) -> str:
+    ok: pd.DataFrame = of.quality[of.quality["status"] == "ok"]
+    codecs = ", ".join(of.title_of(codec) for codec in dict.fromkeys(ok["codec"])) or "none"
+    datasets = [title for name, title in of.protocol.datasets.items() if name in set(ok["dataset"])]
+    return (
+        f"Protocol {of.protocol.name} ({of.protocol.paper}). Measured: {codecs}; on "
+        f"{', '.join(datasets) or 'no data set of it'}; {len(ok)} cases."
+    )

@@ -1,0 +1,1 @@
+"""From what was asked to cases and batches, and what they will take."""

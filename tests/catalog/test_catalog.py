@@ -1,0 +1,191 @@
+"""Manifests are read strictly, and one that is wrong harms no other."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.catalog.codec_spec import read_codec
+from harness.catalog.codecs import load_catalog, select
+from harness.errors import HarnessError, ManifestError, UnknownName
+
+MINIMAL = """
+name = "mine"
+title = "Mine"
+family = "learned"
+licence = "MIT"
+entry = "codec:Mine"
+
+[[rate]]
+id = "low"
+"""
+
+
+def read(folder, text):
+    (folder / "codec.toml").write_text(text)
+    return read_codec(folder / "codec.toml")
+
+
+def test_the_codecs_that_come_along_are_called_by_their_names():
+    names = {"jpeg", "webp", "avif", "jpeg-xl", "jpeg2000", "heic"}
+    assert names <= set(load_catalog().codecs)
+    assert all(len(load_catalog().get(name).rates) == 8 for name in names)
+    assert load_catalog().get("JPEG_XL").name == "jpeg-xl"
+
+
+def test_all_means_every_codec_but_those_asked_for_by_name():
+    catalog = load_catalog()
+    specs, by_name = select(catalog, ["all"])
+    assert not by_name
+    assert "jpeg" in {spec.name for spec in specs}
+    assert "jpeg-444" not in {spec.name for spec in specs}
+    assert [spec.name for spec in select(catalog, ["jpeg-444", "jpeg_444"])[0]] == ["jpeg-444"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (MINIMAL.replace("licence", "license"), "key 'licence' is missing"),
+        (MINIMAL + "option = {}", r"unknown key 'option'.*did you mean 'options'"),
+        (MINIMAL.replace('"Mine"', "3"), "'title' must be of type str"),
+        (MINIMAL.replace('"mine"', '"My_Codec"'), "lower case, with hyphens"),
+        (MINIMAL.partition("[[rate]]")[0], "has no \\[\\[rate\\]\\]"),
+        (MINIMAL + '[[rate]]\nid = "low"', "same id"),
+        (MINIMAL + "[constraints]\nmax_pixel = 3", r"did you mean 'max_pixels'"),
+        (MINIMAL + '[[requires]]\ninstall = "x"', "either 'module' or 'program'"),
+        ("name = ", "codec.toml"),
+    ],
+)
+def test_a_wrong_manifest_is_told_by_file_and_key(tmp_path, wrong, message):
+    with pytest.raises(ManifestError, match=message) as caught:
+        read(tmp_path, wrong)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_broken_manifest_breaks_only_its_own_codec():
+    catalog = load_catalog()
+    assert "broken-manifest" in catalog.broken
+    assert "well-behaved" in catalog.codecs
+    with pytest.raises(ManifestError, match="license"):
+        catalog.get("broken-manifest")
+
+
+def test_a_name_that_is_taken_is_refused(tmp_path, monkeypatch):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "codec.toml").write_text(MINIMAL)
+    monkeypatch.setenv("HARNESS_ADAPTERS", str(tmp_path))
+    catalog = load_catalog()
+    assert catalog.get("mine").folder == tmp_path / "one"
+    assert "taken by" in str(catalog.broken["two"])
+
+
+def test_an_unknown_codec_is_answered_with_the_nearest():
+    with pytest.raises(UnknownName, match="did you mean jpeg-xl"):
+        load_catalog().get("jpegxl")
+
+
+def test_what_is_missing_is_named_with_the_remedy(tmp_path):
+    needs = MINIMAL + '[[requires]]\nmodule = "no_such_module"\ninstall = "pip install it"'
+    assert (
+        read(tmp_path, needs)[0].unavailable()
+        == "module 'no_such_module' not found; pip install it"
+    )
+    needs = MINIMAL + '[[requires]]\nprogram = "no-such-program"\ninstall = "apt install it"'
+    assert (
+        "program 'no-such-program' not found; apt install it"
+        in read(tmp_path, needs)[0].unavailable()
+    )
+
+
+def test_a_program_may_have_other_names_and_lie_where_a_variable_says(tmp_path, monkeypatch):
+    needs = '[[requires]]\nprogram = "Coder"\nalso = ["CoderStatic"]\nvariable = "MY_CODER"\n'
+    spec = read(tmp_path, MINIMAL + needs + 'install = "build it"')[0]
+    assert spec.unavailable() == "program 'Coder' not found; build it"
+    program = tmp_path / "built" / "bin" / "CoderStatic"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    for folder in (program.parent, program.parent.parent):
+        monkeypatch.setenv("MY_CODER", str(folder))
+        assert spec.unavailable() is None
+    program.chmod(0o644)
+    assert f"not found in {folder}, which MY_CODER names; build it" in spec.unavailable()
+    monkeypatch.setenv("PATH", str(program.parent))
+    program.chmod(0o755)
+    monkeypatch.setenv("MY_CODER", str(tmp_path))
+    assert "not found in" in spec.unavailable(), "the folder that was named is the one that counts"
+
+
+def test_a_checkout_that_is_not_required_must_be_the_right_one_where_it_is(tmp_path, monkeypatch):
+    pinned = f'[upstream]\nrepository = "mine.git"\ncommit = "{"0" * 40}"\n'
+    monkeypatch.setenv("HARNESS_UPSTREAM", str(tmp_path / "checkouts"))
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    required, optional = (
+        read(tmp_path, MINIMAL + pinned + extra)[0] for extra in ("", "required = false")
+    )
+    assert "not found; run 'harness upstream fetch mine'" in required.unavailable()
+    assert optional.unavailable() is None
+    git = tmp_path / "checkouts" / tmp_path.name / ".git"
+    git.mkdir(parents=True)
+    (git / "HEAD").write_text("1" * 40)
+    assert "is at commit 111111111111, not 000000000000" in optional.unavailable()
+
+
+def test_a_checkpoint_takes_the_place_of_the_manifest_s_weights(tmp_path):
+    path = tmp_path / "step1.pt"
+    path.write_bytes(b"weights")
+    spec = load_catalog().get(f"tiny-network@{path}")
+    assert spec.checkpoint == path
+    assert spec.unavailable() is None
+    with pytest.raises(HarnessError, match="does not exist"):
+        load_catalog().get(f"tiny-network@{tmp_path}/none.pt")
+    with pytest.raises(HarnessError, match="has no weights"):
+        load_catalog().get(f"jpeg@{path}")
+
+
+def test_weights_are_found_where_the_user_says(tmp_path, monkeypatch):
+    assert "not found" in load_catalog().get("tiny-network").unavailable()
+    (tmp_path / "tiny_network.pt").write_bytes(b"weights")
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
+    assert load_catalog().get("tiny-network").unavailable() is None
+
+
+def test_adapters_hold_no_package_at_the_top():
+    root = Path(__file__).parents[2]
+    assert not (root / "adapters" / "__init__.py").exists()
+    assert not (root / "datasets" / "__init__.py").exists()
+
+
+def test_an_installed_package_brings_a_codec_without_being_imported(tmp_path, monkeypatch):
+    package = tmp_path / "plugged" / "adapter"
+    package.mkdir(parents=True)
+    (tmp_path / "plugged" / "__init__.py").write_text("raise RuntimeError('imported')")
+    (package / "codec.toml").write_text(MINIMAL.replace('"mine"', '"plugged"'))
+    info = tmp_path / "plugged-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[harness.codecs]\nplugged = plugged.adapter\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert load_catalog().get("plugged").folder == package
+
+
+def test_an_entry_point_to_nothing_is_told_and_harms_no_other(tmp_path, monkeypatch):
+    info = tmp_path / "gone-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gone\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[harness.codecs]\ngone = no_such_package\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    catalog = load_catalog()
+    assert "jpeg" in catalog.codecs
+    assert "no_such_package" in str(catalog.broken["gone"])
+
+
+def test_weights_beside_the_code_are_no_part_of_its_identity(tmp_path):
+    [before] = read(tmp_path, MINIMAL)
+    known = before.code_digest
+    (tmp_path / "mine.safetensors").write_bytes(b"weights")
+    (tmp_path / "README.md").write_text("what it is")
+    [with_weights] = read(tmp_path, MINIMAL)
+    assert with_weights.code_digest == known
+    (tmp_path / "codec.py").write_text("class Mine: ...")
+    [with_code] = read(tmp_path, MINIMAL)
+    assert with_code.code_digest != known

@@ -1,0 +1,143 @@
+"""The speed sweep: rounds, the cap, failures as results, and the search for the largest image."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from harness.catalog.codecs import load_catalog
+from harness.cli import group
+from harness.measure.runner import Silent
+from harness.measure.speed import Rounds, SpeedSweep, next_size, shaped, speed_plan
+from harness.plan.request import Request, prepare
+from harness.store.load import load_results
+
+
+def asked(tmp_path, codec, *, cap_seconds=None, **options):
+    request = Request(
+        codec=[codec] if isinstance(codec, str) else codec,
+        **{
+            "dataset": ["sample"],
+            "limit": 1,
+            "resolution": "64x96,128x192",
+            "metrics": (),
+            "keep": "none",
+            "repeats": 4,
+            "results": tmp_path,
+            "name": "runtime",
+            "threads": 1,
+            **options,
+        },
+    )
+    return speed_plan(prepare(request), cap_seconds)
+
+
+def swept(prepared, rounds=2):
+    sweep = SpeedSweep(prepared, rounds, Silent())
+    sweep.run()
+    return load_results(prepared.request.folder)
+
+
+def test_the_samples_of_all_rounds_make_one_record(tmp_path):
+    frame = swept(asked(tmp_path, ["jpeg", "webp"]))
+    assert list(frame["status"]) == ["ok"] * 4
+    assert [len(samples) for samples in frame["decode_samples_ms"]] == [4] * 4
+    assert list(frame["repeats"]) == [4] * 4
+
+
+def test_codecs_take_turns(tmp_path):
+    turns = []
+
+    class Watching(Silent):
+        def batch(self, batch):
+            turns.append((batch.codec.name, batch.resolution.height))
+
+    SpeedSweep(asked(tmp_path, ["jpeg", "webp"]), 2, Watching()).run()
+    assert turns == [("jpeg", 64), ("webp", 64), ("jpeg", 128), ("webp", 128)] * 2
+
+
+def test_each_codec_runs_at_its_middle_rate_point_and_a_progressive_one_at_its_last(tmp_path):
+    catalog = load_catalog()
+    prepared = asked(tmp_path, ["jpeg", "progic-tiny"], weights="random")
+    rates = {batch.codec.name: batch.rates[0].id for batch in prepared.plan.batches}
+    assert rates["jpeg"] == catalog.get("jpeg").rates[4].id
+    assert rates["progic-tiny"] == "s5"
+
+
+def test_a_call_over_the_cap_is_the_only_one(tmp_path):
+    frame = swept(asked(tmp_path, "jpeg", cap_seconds=1e-9))
+    assert [len(samples) for samples in frame["encode_samples_ms"]] == [1, 1]
+
+
+def test_the_same_sweep_again_measures_nothing(tmp_path):
+    before = swept(asked(tmp_path, "jpeg"))
+    after = swept(asked(tmp_path, "jpeg"))
+    assert list(before["started"]) == list(after["started"])
+
+
+def test_a_sweep_that_was_stopped_goes_on_with_the_rounds_it_has(tmp_path):
+    swept(asked(tmp_path, "jpeg", repeats=2), rounds=1)
+    kept = load_results(tmp_path / "runtime")["encode_samples_ms"].iloc[0]
+    frame = swept(asked(tmp_path, "jpeg"))
+    assert list(frame["encode_samples_ms"].iloc[0])[:2] == list(kept)
+    assert len(frame["encode_samples_ms"].iloc[0]) == 4
+
+
+def test_running_out_of_memory_is_a_result_and_not_an_error(tmp_path):
+    done = CliRunner().invoke(
+        group,
+        ["runtime", "--codec", "progic-tiny", "--weights", "random", "--resolution", "64x96",
+         "--memory-limit", "0.001", "--results", str(tmp_path), "--repeats", "1"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert set(load_results(tmp_path)["status"]) == {"out_of_memory"}
+
+
+def test_nothing_is_scored_and_nothing_kept_but_the_records(tmp_path):
+    frame = swept(asked(tmp_path, "jpeg"))
+    assert frame["psnr"].isna().all()
+    assert not (tmp_path / "runtime" / "reconstructions").exists()
+    assert {json.loads(blanks) == {} for blanks in frame["blanks"]} == {True}
+
+
+def test_the_largest_image_is_found_between_one_that_fits_and_one_that_does_not(
+    tmp_path, monkeypatch
+):
+    catalog = load_catalog()
+    jpeg = catalog.get("jpeg")
+    limited = replace(jpeg, constraints=replace(jpeg.constraints, max_pixels=200_000))
+    prepared = asked(tmp_path, "jpeg", resolution="64x96", repeats=1)
+    batches = tuple(replace(batch, codec=limited) for batch in prepared.plan.batches)
+    prepared = replace(prepared, plan=replace(prepared.plan, batches=batches))
+    sweep = SpeedSweep(prepared, 1, Silent())
+    sweep.run()
+    sweep.find_largest()
+    frame = load_results(prepared.request.folder)
+    pixels = frame["height"].astype(int) * frame["width"].astype(int)
+    assert (frame["status"] == "ok").all()
+    assert 100_000 < pixels.max() <= 200_000
+
+
+@pytest.mark.parametrize("limit", [250_000, 3_000_000, 40_000_000])
+def test_the_search_ends_within_a_tenth_of_the_limit(limit):
+    tried = {}
+    while (size := next_size(tried, 1 << 28)) is not None:
+        tried[size.height * size.width] = size.height * size.width <= limit
+    largest = max(pixels for pixels, well in tried.items() if well)
+    assert largest <= limit < largest * 1.35  # sides are multiples of 64
+    assert len(tried) < 20
+
+
+def test_sizes_are_multiples_of_64():
+    for pixels in (1, 5_000, 123_456, 9_999_999):
+        size = shaped(pixels)
+        assert size.height % 64 == size.width % 64 == 0
+        assert size.height > 0
+        assert size.width > 0
+
+
+def test_samples_are_shared_out_over_the_rounds():
+    assert Rounds.of(9, 3) == Rounds(3, 3)
+    assert Rounds.of(10, 3) == Rounds(3, 4)
+    assert Rounds.of(2, 5) == Rounds(2, 1)

@@ -1,0 +1,177 @@
+"""Results survive damage, full disks and newer versions, and say so."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+import harness
+from harness.errors import HarnessError
+from harness.store import schema
+from harness.store.run_store import MERGE_FROM, RunStore
+from harness.store.shards import VERSION_KEY, list_shards, write_shard
+
+ROOT = Path(__file__).parents[2]
+
+
+def case(name, **fields):
+    row = {"case": name, "codec": "c", "rate": "r", "rate_index": 0, "dataset": "d"}
+    return {**row, "resolution": "native", "image": name, "status": "ok", "repeats": 1, **fields}
+
+
+def score(name, value, metric="psnr", **fields):
+    return {"case": name, "metric": metric, "value": value, "final": True, "card": "x", **fields}
+
+
+def test_the_later_row_of_a_case_counts(tmp_path):
+    store = RunStore(tmp_path / "run")
+    store.add_cases([case("a", status="failed", bytes=1), case("b", bytes=2)])
+    store.add_cases([case("a", bytes=3)])
+    frame = harness.load_results(tmp_path).set_index("case")
+    assert list(frame.index) == ["a", "b"]
+    assert frame.loc["a", "status"] == "ok"
+    assert frame.loc["a", "bytes"] == 3
+
+
+def test_scores_of_a_reconstruction_that_was_replaced_do_not_count(tmp_path):
+    store = RunStore(tmp_path / "run")
+    store.add_cases([case("a")])
+    store.add_scores([score("a", 30.0)])
+    assert store.states["a"].scored == {"psnr"}
+    store.add_cases([case("a")])
+    assert store.states["a"].scored == set()
+    assert RunStore(tmp_path / "run").states["a"].scored == set()
+    assert harness.load_results(tmp_path)["psnr"].isna().all()
+
+
+def test_blank_cells_carry_their_reason(tmp_path):
+    store = RunStore(tmp_path / "run")
+    store.add_cases([case("a")])
+    store.add_scores([score("a", None, "ms_ssim", reason="undefined under 161 pixels")])
+    row = harness.load_results(tmp_path).iloc[0]
+    assert json.loads(row["blanks"]) == {"ms_ssim": "undefined under 161 pixels"}
+
+
+def test_every_documented_column_is_there_and_no_other(tmp_path):
+    RunStore(tmp_path / "run").add_cases([case("a")])
+    frame = harness.load_results(tmp_path)
+    assert list(frame.columns) == [column.name for column in schema.COLUMNS]
+
+
+def test_merging_changes_no_row(tmp_path):
+    store = RunStore(tmp_path / "run")
+    for number in range(MERGE_FROM + 5):
+        store.add_cases([case(f"c{number % 40}", bytes=number)])
+        store.add_scores([score(f"c{number % 40}", float(number))])
+    before = harness.load_results(tmp_path)
+    store.merge()
+    assert len(list_shards(tmp_path / "run" / "cases")) == 1
+    assert harness.load_results(tmp_path).equals(before)
+    assert RunStore(tmp_path / "run").states == store.states
+
+
+def test_a_store_takes_up_what_another_process_wrote(tmp_path):
+    one, two = RunStore(tmp_path / "run"), RunStore(tmp_path / "run")
+    two.add_cases([case("a")])
+    one.refresh()
+    assert one.states["a"].status == "ok"
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", b"not parquet at all" * 20])
+def test_a_corrupted_shard_is_named_and_the_rest_is_read(tmp_path, damage):
+    store = RunStore(tmp_path / "run")
+    store.add_cases([case("a")])
+    victim = list_shards(tmp_path / "run" / "cases")[0]
+    store.add_cases([case("b")])
+    victim.write_bytes(damage)
+    with pytest.warns(UserWarning, match=victim.name):
+        frame = harness.load_results(tmp_path)
+    assert list(frame["case"]) == ["b"]
+    reopened = RunStore(tmp_path / "run")
+    assert set(reopened.states) == {"b"}
+    assert victim.name in str(reopened.damaged[0])
+    assert "measured anew" in reopened.damaged[0].remedy
+    assert not RunStore(tmp_path / "run").damaged, "it was set aside, and is not told twice"
+
+
+def test_a_folder_of_a_newer_schema_is_refused(tmp_path):
+    RunStore(tmp_path / "run").add_cases([case("a")])
+    (tmp_path / "run" / "store.json").write_text('{"schema": 99}')
+    for opening in (lambda: RunStore(tmp_path / "run"), lambda: harness.load_results(tmp_path)):
+        with pytest.raises(HarnessError, match="newer harness") as caught:
+            opening()
+        assert "upgrade" in caught.value.remedy
+
+
+def test_a_shard_of_a_newer_schema_is_refused(tmp_path):
+    RunStore(tmp_path / "run")
+    table = pa.Table.from_pylist([case("a")], schema.CASES)
+    path = write_shard(tmp_path / "run" / "cases", table)
+    newer = table.replace_schema_metadata({VERSION_KEY: b"99"})
+    pa.parquet.write_table(newer, path)
+    with pytest.raises(HarnessError, match="newer harness"):
+        harness.load_results(tmp_path)
+
+
+def test_a_folder_without_results_says_so(tmp_path):
+    with pytest.raises(HarnessError, match="no results"):
+        harness.load_results(tmp_path)
+    with pytest.raises(HarnessError, match="no results"):
+        harness.load_results(tmp_path / "missing")
+
+
+def test_results_that_cannot_be_written_name_the_folder(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(HarnessError, match="cannot be written") as caught:
+        RunStore(tmp_path / "file" / "run")
+    assert "--results" in caught.value.remedy
+
+
+FILL = """
+import os, sys
+sys.path.insert(0, {root!r})
+import harness
+from harness.errors import HarnessError
+small = {small!r}
+try:
+    harness.run("well-behaved", {photographs!r}, metrics=["psnr"], results=small, threads=1)
+except HarnessError as error:
+    print("REFUSED", error)
+before = harness.load_results(small)
+os.remove(small + "/ballast")
+after = harness.run("well-behaved", {photographs!r}, metrics=["psnr"], results=small, threads=1)
+kept = after.set_index("case").loc[before["case"], "started"]
+print("KEPT", len(before), (kept.values == before["started"].values).all())
+print("DONE", len(after), set(after["status"]), after["psnr"].notna().all())
+"""
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path, photographs):
+    """On a real file system of 3 MB, in a mount namespace of its own."""
+    small = tmp_path / "small"
+    small.mkdir()
+    script = tmp_path / "fill.py"
+    script.write_text(FILL.format(root=str(ROOT), small=str(small), photographs=str(photographs)))
+    if shutil.which("unshare") is None:
+        pytest.skip("needs the program unshare (util-linux)")
+    setup = (
+        f"mount -t tmpfs -o size=3m tmpfs {small} && "
+        f"head -c 2500000 /dev/zero > {small}/ballast && exec {sys.executable} {script}"
+    )
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--user", "--mount", "sh", "-c", setup],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip(f"no mount namespace of one's own here: {done.stderr.strip()}")
+    assert "the disk is full" in done.stdout, done.stdout + done.stderr
+    assert "free some space" in done.stdout
+    kept = next(line for line in done.stdout.splitlines() if line.startswith("KEPT"))
+    assert kept.endswith("True")
+    assert "DONE 9 {'ok'} True" in done.stdout
