@@ -22,9 +22,10 @@ import pandas as pd
 
 from harness import load_results
 from harness.analysis.measures import measures_in
+from harness.catalog.metrics import Limit
 from harness.gate.compare import compare
 from harness.gate.finding import Finding
-from harness.gate.limits import Limit, Limits
+from harness.gate.limits import Limits
 from harness.gate.pairs import Side
 from harness.gate.pairs import pair as pair_up
 

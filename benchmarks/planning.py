@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from harness.metrics import METRICS
+from harness.catalog.metrics import METRICS
 from harness.plan.request import Request, prepare
 from harness.store.run_store import RunStore
 

@@ -1,13 +1,97 @@
-"""What a user of the harness did or has that keeps a command from running."""
+"""What can go wrong: errors with a remedy, what is lacking, and how a case can end.
+
+Standard library alone: workers import it inside any codec's environment.
+"""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class _Word(str, Enum):  # noqa: UP042 - StrEnum came with Python 3.11; workers run on 3.10
+    """A word of a fixed set, which is written, compared and stored as that word."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value, spec)
+
+
+class Status(_Word):
+    """How a case ended."""
+
+    OK = "ok"
+    UNAVAILABLE = "unavailable"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    CRASHED = "crashed"
+    WRONG_OUTPUT = "wrong_output"
+    FAILED = "failed"
+
+    @property
+    def words(self) -> str:
+        """As tables and messages print it: ``out of memory``."""
+        return self.value.replace("_", " ")
+
+
+class Reason(_Word):
+    """The short code within a status. Crashes by a signal bear the signal's name instead."""
+
+    MISSING = "missing"
+    """Unavailable: something that the codec needs is not here."""
+    IMAGE = "image"
+    """The codec does not take such an image, or the image could not be read."""
+    ENVIRONMENT = "environment"
+    """Unavailable: the codec's environment could not be started."""
+    ENGINE = "engine"
+    """Crashed: the container engine no longer answers."""
+    START = "start"
+    """Timeout: the worker did not start."""
+    HOST = "host"
+    """Out of memory: the machine's, or the limit asked for."""
+    DEVICE = "device"
+    """Out of memory: the device's."""
+    EXIT = "exit"
+    """Crashed: the worker exited."""
+    BITSTREAM = "bitstream"
+    """Failed: the decoder refuses the bytes."""
+    CODEC = "codec"
+    """Failed: the codec says why."""
+    EXCEPTION = "exception"
+    """Failed: the adapter raised something else."""
+    TYPE = "type"
+    """Wrong output: neither bytes nor an array."""
+    EMPTY = "empty"
+    """Wrong output: no bytes."""
+    DTYPE = "dtype"
+    """Wrong output: not uint8."""
+    SHAPE = "shape"
+    """Wrong output: not the height and width of the image."""
+    OUTSIDE_BYTES = "outside_bytes"
+    """The decoder depends on something that is not in the bytes."""
+
+
+@dataclass(frozen=True)
+class Lack:
+    """Something that keeps a thing from working, and what to do about it.
+
+    Attributes:
+        problem: What is lacking or wrong, naming the thing.
+        remedy: The command or the step that helps; empty where there is none.
+    """
+
+    problem: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.remedy}" if self.remedy else self.problem
 
 
 class HarnessError(Exception):
-    """A problem that is told in one or two lines: the thing and the reason, then the remedy.
+    """A problem told in one or two lines: the thing and the reason, then the remedy.
 
     Args:
         problem: What is wrong, naming the thing: ``dataset 'kodak' has no files in /data``.
@@ -19,6 +103,16 @@ class HarnessError(Exception):
         self.problem = problem
         self.remedy = remedy
 
+    @classmethod
+    def of(cls, lack: Lack, what: str = "") -> HarnessError:
+        """The error that tells a lack, led in by ``what``: ``codec 'vtm' is unavailable: ...``."""
+        return cls(f"{what}: {lack.problem}" if what else lack.problem, lack.remedy)
+
+    @property
+    def lack(self) -> Lack:
+        """The same, to be handed on as a value."""
+        return Lack(self.problem, self.remedy)
+
 
 class ManifestError(HarnessError):
     """A ``codec.toml`` or ``<dataset>.toml`` that does not read as its schema says."""
@@ -28,6 +122,8 @@ class UnknownName(HarnessError):
     """A name that is in no catalogue, with the nearest ones that are."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], remedy: str = "") -> None:
+        import difflib
+
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
@@ -36,7 +132,3 @@ class UnknownName(HarnessError):
 
 class ImageError(HarnessError):
     """An image file that cannot be measured as it is."""
-
-
-class Interrupted(HarnessError):
-    """The user stopped the run; what was finished is in the results."""

@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from columns_table import PAGE, with_tables
 
 from harness.catalog.codec_spec import read_codec
+from harness.catalog.metrics import METRICS
 from harness.cli import COMMANDS, group
 from harness.errors import ManifestError
-from harness.metrics import METRICS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

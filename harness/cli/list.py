@@ -147,12 +147,12 @@ def _whereabouts(row: Row) -> str:
 @as_json
 def metrics(*, as_json: bool) -> None:
     """List the metrics."""
-    from harness.metrics import METRICS
+    from harness.catalog.metrics import METRICS
 
     rows: list[Row] = [
         {
             "metric": metric.name,
-            "title": metric.label,
+            "title": metric.title,
             "unit": metric.unit,
             "better": metric.direction,
             "needs_reference": metric.needs_reference,

@@ -38,7 +38,7 @@ def _dataset_names() -> list[str]:
 
 
 def _metric_names() -> list[str]:
-    from harness.metrics import METRICS
+    from harness.catalog.metrics import METRICS
 
     return list(METRICS)
 

@@ -6,42 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.analysis.measures import MEASURES
+from harness.catalog.metrics import BITRATE, METRICS, Limit
 from harness.catalog.toml import Table, read_toml
 from harness.errors import ManifestError, UnknownName
 
-
-@dataclass(frozen=True)
-class Limit:
-    """The least change for the worse that counts; a smaller one passes however certain it is.
-
-    Attributes:
-        absolute: In the measure's own unit.
-        percent: Of the base's mean. One of the two is set, or none: reported, never judged.
-    """
-
-    absolute: float | None = None
-    percent: float | None = None
-
-    @property
-    def judged(self) -> bool:
-        """Whether a change can fail the gate."""
-        return self.absolute is not None or self.percent is not None
-
-    def reached(self, change: float, base: float) -> bool:
-        """Whether a change of that size counts; ``base`` is the base's mean."""
-        if self.absolute is not None:
-            return change >= self.absolute
-        return self.percent is not None and change >= abs(base) * self.percent / 100
-
-
-DEFAULT_METRICS = {
-    "psnr": Limit(absolute=0.05),
-    "ms_ssim": Limit(absolute=0.0005),
-    "lpips": Limit(percent=0.5),
-    "dists": Limit(percent=0.5),
-    "clip_iqa": Limit(absolute=0.005),
-}
+BD_RATE = Limit(absolute=1.0)
+"""In percent of bitrate."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +32,11 @@ class Limits:
 
     level: float = 0.05
     fail_on_missing: bool = False
-    bits: Limit = Limit(percent=0.5)
-    bd_rate: Limit = Limit(absolute=1.0)
-    metrics: Mapping[str, Limit] = field(default_factory=lambda: dict(DEFAULT_METRICS))
+    bits: Limit = BITRATE.limit
+    bd_rate: Limit = BD_RATE
+    metrics: Mapping[str, Limit] = field(
+        default_factory=lambda: {metric.name: metric.limit for metric in METRICS.values()}
+    )
     slower: float | None = 1.15
     floor_ms: float = 1.0
     samples: int = 10_000
@@ -99,8 +71,8 @@ def read_limits(path: Path) -> Limits:
 
 
 def _metric(name: str, table: Table) -> tuple[str, Limit]:
-    if name not in MEASURES:
-        raise UnknownName("metric", name, MEASURES, f"in {table.where}")
+    if name not in METRICS:
+        raise UnknownName("metric", name, METRICS, f"in {table.where}")
     return name, _limit(table, Limit())
 
 

@@ -12,14 +12,11 @@ from harness.analysis.bootstrap import MIN_IMAGES, mean_interval
 from harness.analysis.curves import Floats
 from harness.analysis.measures import MEASURES, Measure, measures_in
 from harness.analysis.records import scenes
+from harness.catalog.metrics import BITRATE, Limit
 from harness.gate.bd import bd_change
 from harness.gate.finding import Finding, Verdict
 from harness.gate.flips import FlipFamily, standardised
-from harness.gate.limits import Limit, Limits
-
-BITS = Measure(
-    "bpp", "Bitrate", higher_is_better=False, decimals=4, unit="bpp", needs_reference=True
-)
+from harness.gate.limits import Limits
 
 WEIGHED: frozenset[Verdict] = frozenset({"worse", "better", "small", "no change", "equal"})
 """Verdicts of a BD-rate that has been judged."""
@@ -64,9 +61,9 @@ class _Quality:
                 measures = measures_in(of_codec)
                 for rate in order.index:
                     point = of_codec[of_codec["rate"] == rate]
-                    for measure in (BITS, *measures):
+                    for measure in (BITRATE, *measures):
                         finding = Finding(
-                            "bits" if measure is BITS else "quality",
+                            "bits" if measure is BITRATE else "quality",
                             measure.name, str(codec), title, scene, str(rate), "not judged",
                         )  # fmt: skip
                         yield self._of_rate(finding, point, measure)
@@ -83,7 +80,7 @@ class _Quality:
         before, after, note = _values(rows, other, measure)
         known = ~np.isnan(before + after)
         finding = replace(finding, images=int(known.sum()), note=note)
-        if measure is BITS:
+        if measure is BITRATE:
             finding = replace(finding, different=_different(rows, other))
         if not known.any():
             return finding, None

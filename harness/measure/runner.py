@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from harness.catalog.metrics import METRICS
 from harness.images.resolution import POLICY
-from harness.metrics import METRICS
 from harness.plan.cases import Batch, Case, Plan, label, remaining, unscored
 from harness.plan.request import Prepared
 from harness.store.run_store import RunStore
@@ -193,7 +193,7 @@ class Work:
         ]
         scorer = Scorer(missing, settings.device)
         for metric, reason in scorer.unavailable.items():
-            self.observer.note(f"{METRICS[metric].label} stays blank: {reason}")
+            self.observer.note(f"{METRICS[metric].title} stays blank: {reason}")
         for card in scorer.cards.values():
             self.store.write_card(card.id, card.as_dict())
         computable = set(scorer.cards) - set(scorer.unavailable)

@@ -1,6 +1,6 @@
 """Image quality metrics, each with its identity card.
 
-``METRICS`` can be read without PyTorch; :class:`Scorer` loads it when it is first used::
+PyTorch is loaded when :class:`Scorer` is first used::
 
     scorer = Scorer(["psnr", "dists"], device="cpu")
     reference = scorer.reference(original)
@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.metrics.card import METRICS, Card, Direction, Metric
+from harness.metrics.card import Card
 
 if TYPE_CHECKING:
     from harness.metrics.base import Score
     from harness.metrics.scorer import Reference, Scorer
 
-__all__ = ["METRICS", "Card", "Direction", "Metric", "Reference", "Score", "Scorer"]
+__all__ = ["Card", "Reference", "Score", "Scorer"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What the metrics are called, which way each points, and the identity card of a value."""
+"""The identity card of a metric's value: what it is a value of."""
 
 from __future__ import annotations
 
@@ -7,43 +7,9 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-Direction = Literal["higher", "lower"]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How people read a metric.
-
-    Attributes:
-        name: The name people type, and the column's name.
-        label: The name that tables and figures print.
-        unit: The unit, ``""`` when it has none.
-        direction: Whether ``higher`` or ``lower`` values are better.
-        best: The value of a perfect image.
-        needs_reference: Whether it compares with the original.
-    """
-
-    name: str
-    label: str
-    unit: str
-    direction: Direction
-    best: float
-    needs_reference: bool = True
-
-
-METRICS: Mapping[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("psnr", "PSNR", "dB", "higher", math.inf),
-        Metric("ms_ssim", "MS-SSIM", "", "higher", 1.0),
-        Metric("lpips", "LPIPS", "", "lower", 0.0),
-        Metric("dists", "DISTS", "", "lower", 0.0),
-        Metric("clip_iqa", "CLIP-IQA", "", "higher", 1.0, needs_reference=False),
-    )
-}
-"""Every metric, in the order in which tables show them."""
+from harness.catalog.metrics import METRICS
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from harness.assets.networks import Network, PublishedFile, load_network, not_here
+from harness.catalog.metrics import METRICS
 from harness.codec import Image
 from harness.errors import HarnessError, UnknownName
 from harness.metrics.base import Measure, Score
-from harness.metrics.card import METRICS, Card
+from harness.metrics.card import Card
 from harness.metrics.clip_iqa import CLIP_RN50, ClipIqa
 from harness.metrics.dists import Dists
 from harness.metrics.lpips import Lpips

@@ -13,10 +13,10 @@ from harness.assets.datasets import Dataset, resolve
 from harness.assets.digests import remembered_sha256
 from harness.catalog.codec_spec import CodecSpec, EnvironmentName, RateSpec
 from harness.catalog.codecs import load_catalog, select
+from harness.catalog.metrics import METRICS
 from harness.environments import missing
 from harness.errors import HarnessError, UnknownName
 from harness.images.resolution import Resolution, parse
-from harness.metrics import METRICS
 from harness.plan.cases import (
     Plan,
     Settings,

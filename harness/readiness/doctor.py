@@ -118,7 +118,7 @@ def _codecs() -> Iterator[Finding]:
 
 
 def _metrics() -> Iterator[Finding]:
-    from harness.metrics import METRICS
+    from harness.catalog.metrics import METRICS
     from harness.metrics.scorer import Scorer
 
     for metric in METRICS:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.catalog.codec_spec import EnvironmentSpec, read_codec
-from harness.environments import Docker, Venv, image
+from harness.environments import Docker, Venv
 from harness.environments.docker_engine import engine, remove_leftovers
 from harness.errors import HarnessError
 
@@ -50,7 +50,7 @@ def built_venv(tmp_path_factory):
 def built_image():
     """The recipe as an image, on the base that HARNESS_DOCKER_BASE names."""
     client = need_engine()
-    image.build(RECIPE, None, lambda line: None)
+    docker_image.build(RECIPE, None, lambda line: None)
     yield Docker(RECIPE)
     remove_leftovers(client)
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from harness.cli import group
-from harness.environments import Docker, image
+from harness.environments import Docker, docker_image
 from harness.environments.client import WorkerFailure
 from harness.environments.docker import outermost
 from harness.environments.docker_engine import OWNER_LABEL, owner
@@ -171,7 +171,7 @@ def test_a_container_of_a_living_harness_is_left_alone(built_image, adapters, lo
 @docker
 def test_the_image_tells_its_recipe_and_is_built_once(built_image):
     lines = []
-    image.build(RECIPE, None, lines.append)
+    docker_image.build(RECIPE, None, lines.append)
     assert not any("pip" in line and "Collecting" in line for line in lines)
     assert built_image.label == f"docker:plain@{built_image.tag}"
     assert built_image.size > 1 << 24

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from made_results import changed, real_results, together
 
+from harness.catalog.metrics import Limit
 from harness.errors import HarnessError, UnknownName
 from harness.gate.compare import compare
-from harness.gate.limits import Limit, Limits, read_limits
+from harness.gate.limits import Limits, read_limits
 from harness.gate.pairs import Side
 
 QUICK = Limits(samples=1000)

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from harness.metrics import METRICS, Card, Scorer
+from harness.catalog.metrics import METRICS
+from harness.metrics import Card, Scorer
 
 
 def test_a_card_is_json_and_names_what_the_value_depends_on():
@@ -35,7 +36,7 @@ def test_the_networks_metrics_state_the_hash_of_every_weight(vgg_tensors):
 
 def test_metrics_are_listed_without_importing_torch():
     program = (
-        "import sys; from harness.metrics import METRICS; print(*METRICS);"
+        "import sys; from harness.catalog.metrics import METRICS; print(*METRICS);"
         "sys.exit(bool({'torch', 'pandas', 'pyiqa'} & set(sys.modules)))"
     )
     done = subprocess.run(

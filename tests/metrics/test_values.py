@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from harness.catalog.metrics import METRICS
 from harness.errors import HarnessError, UnknownName
-from harness.metrics import METRICS, Scorer
+from harness.metrics import Scorer
 from harness.metrics.dists import Dists
 from harness.metrics.lpips import Lpips
 from harness.metrics.perceptual import Perceptual
