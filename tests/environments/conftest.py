@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.catalog.codec_spec import EnvironmentSpec, read_codec
-from harness.environments import Docker, Venv
+from harness.environments import Docker, Venv, docker_image
 from harness.environments.docker_engine import engine, remove_leftovers
 from harness.errors import HarnessError
 
