@@ -13,9 +13,9 @@ import PIL.Image
 from scipy.interpolate import PchipInterpolator
 
 import harness
-from harness.assets.datasets import resolve
 from harness.cli.progress import reporter
 from harness.errors import HarnessError
+from harness.images.datasets import resolve
 from harness.images.files import read_image
 from harness.paths import find_weights
 

@@ -140,7 +140,7 @@ def duplicates(held_out: tuple[Path, ...], images: Path) -> None:
 
     Prints the closest pair of every held-out image; exit code 1 when one is to be looked at.
     """
-    from harness.assets.datasets import scan
+    from harness.images.datasets import scan
 
     from .training.duplicates import SUSPICIOUS, closest
 

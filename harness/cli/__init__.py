@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from harness._version import __version__
+from harness import __version__
 from harness.errors import HarnessError
 
 COMMANDS = {
@@ -84,10 +84,8 @@ def main(arguments: list[str] | None = None) -> Any:
 
         if "--debug" in (sys.argv if arguments is None else arguments):
             raise
-        if isinstance(error, HarnessError):
+        if isinstance(error, HarnessError | CodecError):
             problem, remedy = error.problem, error.remedy
-        elif isinstance(error, CodecError):
-            problem, _, remedy = str(error).partition("; ")
         else:
             problem = f"unexpected {type(error).__name__}: {error}"
             remedy = "please report what 'harness --debug ...' prints; finished work is kept"

@@ -48,7 +48,17 @@ class RatePoint:
 
 
 class CodecError(Exception):
-    """A codec refuses its input and says why; the harness records the message."""
+    """A codec refuses its input and says why; the harness records the message.
+
+    Args:
+        problem: What is wrong.
+        remedy: What to do about it; empty where nothing helps.
+    """
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{problem}; {remedy}" if remedy else problem)
+        self.problem = problem
+        self.remedy = remedy
 
 
 class BitstreamError(CodecError):

@@ -13,13 +13,15 @@ import pandas as pd
 import pytest
 import skimage.data
 from click.testing import CliRunner
+from lacking import lack_of
 from PIL import Image
 
 from harness.catalog.codec_spec import read_codec
 from harness.codec import BitstreamError, CodecError
-from harness.environments import choose, missing
+from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure, rate_fields
-from harness.plan.request import Request, prepare
+from harness.plan.prepare import prepare
+from harness.plan.request import Request
 from harness.store.load import load_results
 
 ROOT = Path(__file__).parents[2]
@@ -51,11 +53,11 @@ from control_gic.tiles import padded, tiles  # noqa: E402
 
 (SPEC,) = read_codec(FOLDER / "codec.toml")
 CHECKOUT = SPEC.upstream_folder
-NOT_HERE = SPEC.unavailable("random")
+NOT_HERE = lack_of(SPEC, weights="random", environment="inline")
 needs_checkout = pytest.mark.skipif(
     NOT_HERE is not None, reason=f"NOT CHECKED: Control-GIC itself; {NOT_HERE}"
 )
-NO_NETWORK = NOT_HERE or missing(SPEC)
+NO_NETWORK = lack_of(SPEC, weights="random")
 needs_network = pytest.mark.skipif(
     NO_NETWORK is not None, reason=f"NOT CHECKED: Control-GIC's network; {NO_NETWORK}"
 )

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
+from lacking import lack_of
 
 from harness.catalog.codec_spec import read_codec
-from harness.environments import choose, missing
+from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure, rate_fields
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "hific"
@@ -30,7 +31,7 @@ from hific.geometry import LEAST_SIDE, hyper_size, missing_to_least  # noqa: E40
 
 SPECS = {spec.name: spec for spec in read_codec(FOLDER / "codec.toml")}
 SPEC = SPECS["hific"]
-ABSENT = SPEC.unavailable("random") or missing(SPEC)
+ABSENT = lack_of(SPEC, weights="random")
 needs_upstream = pytest.mark.skipif(
     ABSENT is not None, reason=f"NOT CHECKED: HiFiC itself; {ABSENT}"
 )

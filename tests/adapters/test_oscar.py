@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from lacking import lack_of
 
 from harness.catalog.codec_spec import read_codec
 from harness.codec import BitstreamError, Unavailable
-from harness.environments import choose, missing
+from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure, rate_fields
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "oscar"
@@ -38,7 +39,7 @@ from oscar.stable_diffusion import FOLDER as STABLE  # noqa: E402
 
 (SPEC,) = read_codec(FOLDER / "codec.toml")
 CHECKOUT = SPEC.upstream_folder
-ABSENT = SPEC.unavailable("random") or missing(SPEC)
+ABSENT = lack_of(SPEC, weights="random")
 needs_network = pytest.mark.skipif(
     ABSENT is not None, reason=f"NOT CHECKED: OSCAR's network; {ABSENT}"
 )

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import PIL.Image
 import torch
 
-from harness.assets.datasets import scan
 from harness.codec import Image, Profile, RatePoint, WeightsMode
 from harness.errors import HarnessError
+from harness.images.datasets import scan
 from harness.images.files import read_image
 
 from ..bitstream import read

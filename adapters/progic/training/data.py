@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from harness.assets.datasets import scan
 from harness.codec import Image
 from harness.errors import HarnessError, ImageError
+from harness.images.datasets import scan
 from harness.images.files import read_image
 
 from .config import Config

@@ -1,4 +1,4 @@
-"""Looks at a checkout of upstream's repository: is it the pinned commit?"""
+"""Looks at a checkout of upstream's repository: is it the pinned commit, as it was committed?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,39 @@ import contextlib
 import subprocess
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.catalog.codec_spec import CodecSpec
+from harness.errors import HarnessError, Lack
+from harness.paths import find_upstream
+
+
+def checkout_lack(codec: CodecSpec) -> Lack | None:
+    """Why upstream's checkout cannot be used, or ``None``: it can, or the codec needs none."""
+    if codec.upstream is None:
+        return None
+    folder, commit = find_upstream(codec.folder.name), codec.upstream.commit
+    if not folder.is_dir() and not codec.upstream.required:
+        return None
+    if (problem := wrong_checkout(folder, commit)) is not None:
+        fetch = f"run 'harness upstream fetch {codec.name}'"
+        if head(folder) is not None:
+            git = f"git -C {folder}"
+            return Lack(problem, f"run: {git} fetch origin {commit} && {git} checkout {commit}")
+        return Lack(problem, f"delete it, and {fetch}" if folder.is_dir() else fetch)
+    return change_lack(folder)
+
+
+def change_lack(folder: Path) -> Lack | None:
+    """Which file of a checkout is not as its authors committed it; ``None`` without any.
+
+    ``None`` also where git cannot tell. What git does not track, such as an extension that was
+    built there, is the user's own.
+    """
+    with contextlib.suppress(HarnessError, OSError):
+        if changed := changed_files(folder):
+            return Lack(
+                f"{folder / changed[0]} was changed", f"run: git -C {folder} checkout HEAD -- ."
+            )
+    return None
 
 
 def wrong_checkout(folder: Path, commit: str) -> str | None:

@@ -18,7 +18,7 @@ from harness.assets.dataset_files import cached_folder, fetch_archive, fetch_fil
 from harness.assets.download import is_offline
 from harness.catalog.datasets import DatasetSpec, FileSpec, load_datasets
 from harness.errors import HarnessError, ImageError, UnknownName
-from harness.images.index import ImageIndex
+from harness.images.index import image_facts, image_memory
 
 IMAGE_SUFFIXES = frozenset(
     (
@@ -231,11 +231,11 @@ def _examined(
     """The data set of those candidates, the first ``limit`` of them, that can be measured."""
     images: list[SourceImage] = []
     refused: list[tuple[Path, str]] = []
-    with ImageIndex() as index:
+    with image_memory() as memory:
         for candidate in candidates:
             path = candidate.path
             try:
-                facts = index.facts(path)
+                facts = image_facts(path, memory)
             except ImageError as error:
                 refused.append((path, str(error).removeprefix(f"{path} ")))
                 continue

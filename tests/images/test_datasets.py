@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 from photographs import kodak_folder, skimage_file
 
-from harness.assets.datasets import resolve
 from harness.catalog.datasets import load_datasets, read_dataset
 from harness.cli.list import command as list_command
 from harness.errors import HarnessError, ManifestError, UnknownName
+from harness.images.datasets import resolve
 from harness.images.files import read_image, write_png
 from harness.paths import data_folder
 
