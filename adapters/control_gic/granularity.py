@@ -65,7 +65,7 @@ def read_ratios(options: Mapping[str, Any]) -> Ratios:
     """
     shares = [float(options[name]) for name in ("fine", "medium", "coarse")]
     if min(shares) < -TOLERANCE or abs(sum(shares) - 1) > TOLERANCE:
-        raise CodecError(f"fine, medium and coarse are {shares}; they must sum to 1")
+        raise CodecError(f"fine, medium and coarse are {shares}", "they must sum to 1")
     return Ratios(*(0.0 if share < TOLERANCE else min(share, 1.0) for share in shares))
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pickle
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +11,10 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
-import torch
 import yaml
 from torch import Tensor, nn
 
-from harness.codec import Unavailable
+from harness.codec.checkpoint import read, reading
 
 from .bitstream import Codebook
 
@@ -28,6 +25,7 @@ DRAWING = "CGIC.modules.draw"
 """Draws a map of the cells with torchvision, which coding does not need."""
 ROUTER = "CGIC.modules.vqvae.RouterTriple.TripleGrainFixedEntropyRouter"
 CONFIG = Path("configs", "config_inference.yaml")
+TITLE = "Control-GIC"
 TRAINING = ("loss.", "ema_")
 """What a checkpoint holds of training alone."""
 
@@ -69,15 +67,12 @@ def read_checkpoint(path: Path) -> StateDict:
     """The tensors of a checkpoint, without those that training alone needs.
 
     Raises:
-        Unavailable: It does not read.
+        Unavailable: It cannot be read.
     """
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    checkpoint = read(path, TITLE)
+    with reading(path, TITLE):
         state = checkpoint.get("state_dict", checkpoint)
         return {name: one for name, one in state.items() if not name.startswith(TRAINING)}
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, AttributeError) as error:
-        problem = f"{path} is no checkpoint of Control-GIC ({first_line(error)})"
-        raise Unavailable(f"{problem}; delete it and get it again") from error
 
 
 def fill(network: nn.Module, state: StateDict, path: Path) -> None:
@@ -86,16 +81,8 @@ def fill(network: nn.Module, state: StateDict, path: Path) -> None:
     Raises:
         Unavailable: They are of another network.
     """
-    try:
+    with reading(path, TITLE):
         network.load_state_dict(state)
-    except (RuntimeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise Unavailable(f"{path} does not fit Control-GIC's network: {reason}") from error
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, in short."""
-    return re.split(r"\.\s|:?\n", str(error).strip())[0] or type(error).__name__
 
 
 @contextmanager

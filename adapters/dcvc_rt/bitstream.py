@@ -83,7 +83,7 @@ def read(stream: bytes, numerics: Numerics, fingerprint: int) -> tuple[Header, b
         raise BitstreamError("the bytes are no bitstream of DCVC-RT")
     found = Numerics(cuda=bool(first & 1), half=bool(first & 2))
     if found != numerics:
-        raise BitstreamError(f"encoded {found}, which does not decode {numerics}; use the same")
+        raise BitstreamError(f"encoded {found}, which does not decode {numerics}", "use the same")
     payload = stream[HEADER_BYTES:]
     (check,) = _CHECK.unpack_from(stream, _FIELDS.size)
     if check != _check(stream[: _FIELDS.size], payload, fingerprint):

@@ -59,13 +59,13 @@ def folder(files: Mapping[str, Path]) -> Path:
     for name, path in paths.items():
         if path is None or not path.is_file():
             raise Unavailable(
-                f"weights {FOLDER}/{name} not found; run 'harness weights fetch oscar'"
+                f"weights {FOLDER}/{name} not found", "run 'harness weights fetch oscar'"
             )
     folders = {path.parents[1] for path in paths.values() if path is not None}
     if len(folders) != 1:
         raise Unavailable(
-            f"the files of {FOLDER} lie in {', '.join(map(str, sorted(folders)))}; "
-            "place them in one folder"
+            f"the files of {FOLDER} are in {', '.join(map(str, sorted(folders)))}",
+            "place them in one folder",
         )
     return folders.pop()
 

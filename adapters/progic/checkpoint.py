@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from harness.codec import Unavailable
+from harness.codec.checkpoint import REMEDY, reason
 
 from .network import Network
 from .presets import Settings, preset_name
@@ -102,8 +103,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read what :func:`save_checkpoint` wrote.
 
     Raises:
-        Unavailable: The file is no ProGIC checkpoint, does not fit its own settings, or its
-            weights are not those that its sha256 was taken of.
+        Unavailable: The file is not a ProGIC checkpoint, does not fit its own settings, or its
+            weights are not those whose sha256 it states.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -113,21 +114,24 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 for name in file.keys()  # noqa: SIM118
             }
     except (OSError, SafetensorError) as error:
-        raise Unavailable(f"checkpoint {path} cannot be read: {error}") from error
+        raise Unavailable(f"checkpoint {path} cannot be read: {error}", REMEDY) from error
     if metadata.get("format") != FORMAT:
         found = metadata.get("format", "no format")
-        raise Unavailable(f"{path} states {found}, where a ProGIC checkpoint states {FORMAT}")
+        raise Unavailable(
+            f"{path} states {found}, where a ProGIC checkpoint states {FORMAT}",
+            "name a checkpoint of ProGIC",
+        )
     try:
         settings = Settings(**json.loads(metadata["settings"]))
         with torch.device("meta"):
             network = Network(settings).eval()
         network.load_state_dict(tensors, assign=True)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise Unavailable(f"checkpoint {path} does not fit its own settings: {reason}") from error
+        problem = f"checkpoint {path} does not fit its own settings: {reason(error)}"
+        raise Unavailable(problem, REMEDY) from error
     sha256 = weights_sha256(network)
     if sha256 != metadata.get("sha256"):
-        raise Unavailable(f"checkpoint {path} is damaged: its sha256 does not agree")
+        raise Unavailable(f"checkpoint {path} is damaged: its sha256 does not agree", REMEDY)
     return Checkpoint(network, sha256, metadata)
 
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.codec import Unavailable, WeightsMode
+from harness.codec.checkpoint import reason
 
 from .checkpoint import weights_sha256
 from .network import CPU_BAND, Network
@@ -62,7 +63,10 @@ def part_paths(path: Path) -> dict[str, Path]:
     """
     name, _, part = path.stem.rpartition(".")
     if not name or part not in PARTS:
-        raise Unavailable(f"{path.name} should be named NAME.encoder{path.suffix} or .decoder")
+        raise Unavailable(
+            f"{path.name} does not say which half of the network it is",
+            f"name it NAME.encoder{path.suffix} or NAME.decoder{path.suffix}",
+        )
     return {part: path.with_name(f"{name}.{part}{path.suffix}") for part in PARTS}
 
 
@@ -137,8 +141,8 @@ def read_origin(path: Path) -> Origin:
         fields = json.loads(text)
         return Origin(Settings(**fields["settings"]), fields["sha256"], fields["weights"])
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Unavailable(f"{path} is no exported ProGIC: {reason}") from error
+        problem = f"{path} is not an exported ProGIC ({reason(error)})"
+        raise Unavailable(problem, "export it again, see docs/progic.md") from error
 
 
 def _torchscript_metadata(path: Path) -> str:

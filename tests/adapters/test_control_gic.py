@@ -406,6 +406,6 @@ def test_a_file_that_is_no_checkpoint_is_refused_by_its_path(start, tmp_path):
     path.write_bytes(b"not found")
     with start() as worker:
         worker.open(SPEC.folder, SPEC.entry, SPEC.options, "cpu")
-        with pytest.raises(WorkerFailure, match=f"{path} is no checkpoint") as told:
+        with pytest.raises(WorkerFailure, match=f"{path} is not a checkpoint") as told:
             load(worker, files={"model.ckpt": path})
     assert told.value.status == "unavailable"
