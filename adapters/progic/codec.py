@@ -28,7 +28,7 @@ from harness.codec.files import weights_path
 from . import bitstream, runtime
 from .bitstream import CHECKPOINT_BYTES, MAX_PIXELS, MAX_SIDE, Header, Packed, StageCoder
 from .checkpoint import load_checkpoint, weights_sha256
-from .export import is_exported, part_paths, read_origin
+from .exported import is_exported, part_paths, read_origin
 from .network import Network, random_network
 from .presets import PRESETS, Settings, preset_name, preset_number
 

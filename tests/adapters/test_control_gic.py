@@ -46,8 +46,8 @@ from control_gic.bitstream import (  # noqa: E402 - made above
     write,
 )
 from control_gic.granularity import Ratios, grid, read_ratios  # noqa: E402
-from control_gic.search import RANDOM, chosen_lines, main, widened  # noqa: E402
 from control_gic.tiles import padded, tiles  # noqa: E402
+from control_gic.tools.search import RANDOM, chosen_lines, main, widened  # noqa: E402
 
 (SPEC,) = read_codec(FOLDER / "codec.toml")
 CHECKOUT = SPEC.upstream_folder

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from progic.card import RD_FILE, better_stages
 from progic.checkpoint import load_checkpoint
+from progic.tools.card import RD_FILE, better_stages
 
 from harness.assets.datasets import resolve
 from harness.catalog.codec_spec import CodecSpec, read_codec

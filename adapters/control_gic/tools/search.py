@@ -26,7 +26,7 @@ from harness.images.resolution import parse
 from harness.plan.cases import label, make_plan
 from harness.plan.request import Prepared, Request, checkpoint, prepare
 
-from .granularity import Ratios, grid
+from ..granularity import Ratios, grid
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ from harness.metrics.scorer import Scorer
 from harness.report.figures import COLUMN_WIDTH, PAGE_WIDTH
 from harness.report.style import STYLES
 
-from ..presets import PRESETS
+from ...presets import PRESETS
 from .sheet import Sheet
 from .subject import Photograph, Subject, bpp, entropy, names
 

@@ -17,11 +17,11 @@ from harness.codec import Image, Profile, RatePoint, WeightsMode
 from harness.errors import HarnessError
 from harness.images.files import read_image
 
-from ..bitstream import read
-from ..checkpoint import load_checkpoint
-from ..codec import ProGIC
-from ..network import Network, random_network, to_signal
-from ..presets import PRESETS, Settings
+from ...bitstream import read
+from ...checkpoint import load_checkpoint
+from ...codec import ProGIC
+from ...network import Network, random_network, to_signal
+from ...presets import PRESETS, Settings
 
 PAPER_STEPS = 2_000_000
 HARDLY_TRAINED = PAPER_STEPS // 10
