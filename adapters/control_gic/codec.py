@@ -145,7 +145,7 @@ class ControlGic(Codec, Profiled):
 class RoundTrip(nn.Module):
     """Encoder and decoder in one ``forward``."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
         self.network = network
 

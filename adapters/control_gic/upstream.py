@@ -46,18 +46,17 @@ def load(folder: Path) -> None:
         del sys.modules[DRAWING]
 
 
-def build(folder: Path) -> nn.Module:
+def build(folder: Path) -> Any:
     """The network with untrained weights, drawn from torch's generator, on the default device."""
     parameters = yaml.safe_load((folder / CONFIG).read_text())["model"]["params"]
     parameters |= {"ckpt_path": None, "lossconfig": None, "ema_decay": None}
     load(folder)
     with patch.object(nn.Module, "cuda", lambda module, *_: module):
         model = sys.modules[NETWORK].CGIC(**parameters)
-    network: nn.Module = model.eval().requires_grad_(requires_grad=False)
-    return network
+    return model.eval().requires_grad_(requires_grad=False)
 
 
-def random_weights(network: nn.Module) -> None:
+def random_weights(network: Any) -> None:
     """Count each word of the codebook once: all zeros would make codes of 200 bits."""
     for counter in network.quantize.embedding_counter.values():
         counter.fill_(1)
@@ -86,16 +85,16 @@ def fill(network: nn.Module, state: StateDict, path: Path) -> None:
 
 
 @contextmanager
-def lasting_router(network: nn.Module) -> Iterator[None]:
+def lasting_router(network: Any) -> Iterator[None]:
     """The router is made once. Upstream makes one in each call, which no counter expects."""
     blocks = sys.modules[BLOCKS]
-    encoder: Any = network.encoder
+    encoder = network.encoder
     encoder.router = blocks.instantiate_from_config(encoder.router_config)
     with patch.object(blocks, "instantiate_from_config", lambda _: encoder.router):
         yield
 
 
-def codebook(network: nn.Module) -> Codebook:
+def codebook(network: Any) -> Codebook:
     """Upstream's Huffman code, of how often each word was chosen in training."""
     coding = sys.modules[CODING].HuffmanCoding(network.quantize.embedding_counter)
     return Codebook(coding.codes, coding.reverse_mapping)

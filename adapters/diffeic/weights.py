@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from compressai.models.utils import remap_old_keys
@@ -62,7 +63,7 @@ def read(path: Path) -> StateDict:
     Raises:
         Unavailable: The file is not a checkpoint, or holds more than tensors.
     """
-    stand_ins = [(Ignored, name) for name in IGNORED]
+    stand_ins: list[Any] = [(Ignored, name) for name in IGNORED]
     with torch.serialization.safe_globals(stand_ins):
         content = checkpoint.read(path, TITLE)
     with reading(path, TITLE):
@@ -76,7 +77,7 @@ def read(path: Path) -> StateDict:
         return renamed
 
 
-def enliven(model: nn.Module) -> None:
+def enliven(model: Any) -> None:
     """Let freshly initialised weights do what trained ones do, at least a little.
 
     Weights that begin at zero get small random values: with zeros the network would neither use

@@ -71,7 +71,7 @@ class HiFiC(Codec, Profiled):
                 self._network = upstream.random_network(self._module, self.options["seed"])
             else:
                 self._network = upstream.read_checkpoint(self._module, path)
-            self._prior: Any = self._network.Hyperprior
+            self._prior = self._network.Hyperprior
             self._fingerprint = fingerprint(self._network.state_dict().values())
             self._network.to(self.device).requires_grad_(requires_grad=False)
             self._build_tables()
@@ -168,12 +168,12 @@ class Transforms(nn.Module):
         network: Upstream's.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
-        whole: Any = network
-        self.encoder, self.generator = whole.Encoder, whole.Generator
-        self.hyper_encoder = whole.Hyperprior.analysis_net
-        self.means, self.scales = whole.Hyperprior.synthesis_mu, whole.Hyperprior.synthesis_std
+        self.encoder, self.generator = network.Encoder, network.Generator
+        prior = network.Hyperprior
+        self.hyper_encoder = prior.analysis_net
+        self.means, self.scales = prior.synthesis_mu, prior.synthesis_std
 
     def forward(self, signal: Tensor) -> Tensor:
         """The image of an image: float, 1 x 3 x H x W, multiples of 64."""

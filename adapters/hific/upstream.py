@@ -13,7 +13,6 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from torch import nn
 
 from harness.codec.checkpoint import read, reading
 
@@ -55,7 +54,7 @@ def on_device(model: ModuleType, device: str) -> Iterator[None]:
         yield
 
 
-def build(model: ModuleType, settings: Mapping[str, Any]) -> nn.Module:
+def build(model: ModuleType, settings: Mapping[str, Any]) -> Any:
     """A network for coding, in evaluation mode, on the CPU.
 
     Args:
@@ -65,7 +64,7 @@ def build(model: ModuleType, settings: Mapping[str, Any]) -> nn.Module:
     defaults = model.hific_args
     names = (name for name in dir(defaults) if not name.startswith("_"))
     arguments = {**{name: getattr(defaults, name) for name in names}, **settings}
-    network: nn.Module = model.Model(
+    network = model.Model(
         model.utils.Struct(**arguments),
         logging.getLogger("hific"),
         model_mode=model.ModelModes.EVALUATION,
@@ -74,7 +73,7 @@ def build(model: ModuleType, settings: Mapping[str, Any]) -> nn.Module:
     return network.eval()
 
 
-def read_checkpoint(model: ModuleType, path: Path) -> nn.Module:
+def read_checkpoint(model: ModuleType, path: Path) -> Any:
     """The network of one of the authors' checkpoints, which hold their settings too.
 
     Raises:
@@ -91,7 +90,7 @@ def read_checkpoint(model: ModuleType, path: Path) -> nn.Module:
     return network
 
 
-def random_network(model: ModuleType, seed: int) -> nn.Module:
+def random_network(model: ModuleType, seed: int) -> Any:
     """A network of random weights whose latents are as small as those of trained ones.
 
     As upstream draws them, one latent in five is an outlier to its entropy model, and the coder
@@ -100,7 +99,6 @@ def random_network(model: ModuleType, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build(model, {})
-    encoder: Any = network.Encoder
     with torch.no_grad():
-        encoder.conv_block_out[-1].weight.mul_(RANDOM_SCALE)
+        network.Encoder.conv_block_out[-1].weight.mul_(RANDOM_SCALE)
     return network

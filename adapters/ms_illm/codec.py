@@ -58,7 +58,7 @@ class MsIllm(Codec, Profiled):
                 network = HiFiCAutoencoder().eval()
                 fill(network, path, "MS-ILLM")
             self._fingerprint = fingerprint(network.parameters())
-            self._network: Any = network.to(self.device)
+            self._network = network.to(self.device)
             self._network.update_tensor_devices("compress")
             self._loaded = path or rate.weights
         self._identity = binascii.crc_hqx(f"{rate.id} {self._fingerprint}".encode(), 0)
@@ -119,12 +119,11 @@ class Transforms(nn.Module):
         network: Upstream's, all of it on one device.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
-        whole: Any = network
-        self.encoder, self.decoder = whole.encoder, whole.decoder
-        self.hyper_encoder = whole.hyper_analysis
-        self.means, self.scales = whole.hyper_synthesis_mean, whole.hyper_synthesis_scale
+        self.encoder, self.decoder = network.encoder, network.decoder
+        self.hyper_encoder = network.hyper_analysis
+        self.means, self.scales = network.hyper_synthesis_mean, network.hyper_synthesis_scale
 
     def forward(self, signal: Tensor) -> Tensor:
         """The image of an image: float, 1 x 3 x H x W, multiples of 64."""
@@ -135,15 +134,14 @@ class Transforms(nn.Module):
         return image
 
 
-def random_network(seed: int) -> nn.Module:
+def random_network(seed: int) -> Any:
     """A network of random weights whose latents are as small as those of trained ones."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network: Any = HiFiCAutoencoder().eval()
+        network = HiFiCAutoencoder().eval()
     with torch.no_grad():
         last_convolution(network.encoder).weight.mul_(RANDOM_SCALE)
-    whole: nn.Module = network
-    return whole
+    return network
 
 
 def last_convolution(network: nn.Module) -> nn.Conv2d:

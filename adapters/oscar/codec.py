@@ -126,14 +126,16 @@ class Oscar(Codec, Profiled):
 
 def latent_of(network: Any, signal: Tensor) -> Tensor:
     """The latent of a signal in [-1, 1]: the posterior's mode, of which upstream takes a sample."""
-    latent: Tensor = network.vae.encode(signal).latent_dist.mode()
-    return latent * network.vae.config.scaling_factor
+    mode: Tensor = network.vae.encode(signal).latent_dist.mode()
+    latent: Tensor = mode * network.vae.config.scaling_factor
+    return latent
 
 
 def rescaled_latent(network: Any, level: int, features: Tensor, norms: Tensor) -> Tensor:
     """The coarse latent of quantised features, with the norms of the original's channels."""
     coarse: Tensor = network.hyper_encoders[level].proj(features)
-    return coarse * (norms / coarse.flatten(2).norm(dim=-1))[..., None, None]
+    scales: Tensor = norms / coarse.flatten(2).norm(dim=-1)
+    return coarse * scales[..., None, None]
 
 
 def prediction(network: Any, level: int, latent: Tensor) -> Tensor:
