@@ -158,7 +158,7 @@ def read_header(stream: bytes, codebook: Codebook) -> tuple[Mode, int, int, int]
         raise BitstreamError("the bitstream is empty")
     number = stream[0] & _MODE_BITS
     if stream[0] & ~_MODE_BITS != MAGIC or number > max(Mode):
-        raise BitstreamError("these bytes are no Control-GIC bitstream")
+        raise BitstreamError("these bytes are not a Control-GIC bitstream")
     begin = _CRC.stop
     found = binascii.crc_hqx(stream[:1] + stream[begin:], codebook.checksum)
     if found != int.from_bytes(stream[_CRC], "big"):

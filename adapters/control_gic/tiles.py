@@ -26,7 +26,7 @@ def tiles(height: int, width: int, side: int) -> Iterator[tuple[slice, slice]]:
         side: Of a tile in pixels; those at the right and at the bottom may be smaller.
 
     Raises:
-        CodecError: ``side`` is no whole number of coarse cells.
+        CodecError: ``side`` is not a whole number of coarse cells.
     """
     if side < CELL or side % CELL:
         raise CodecError(f"option 'tile' is {side}", f"give a multiple of {CELL}")

@@ -49,7 +49,7 @@ class _NoLoss:
 
 @contextmanager
 def on_device(model: ModuleType, device: str) -> Iterator[None]:
-    """Upstream takes any GPU that it sees; here it takes the device that it is told."""
+    """Upstream takes any GPU that it sees; here it takes the device that it is given."""
     with patch.object(model.utils, "get_device", lambda **_: torch.device(device)):
         yield
 

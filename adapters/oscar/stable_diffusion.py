@@ -53,7 +53,7 @@ def folder(files: Mapping[str, Path]) -> Path:
     """The folder that holds all files, as diffusers wants them.
 
     Raises:
-        Unavailable: One is missing, or they lie in different folders.
+        Unavailable: One is missing, or they are in different folders.
     """
     paths = {name: files.get(f"{FOLDER}/{name}") for name in FILES}
     for name, path in paths.items():

@@ -43,7 +43,7 @@ class Model:
         sha256: Of the weights, in hexadecimal.
         usage: float, stages x words, how often each word was chosen in training; ``None`` in an
             exported form, which cannot range code.
-        step: Training steps that made the weights, where the file tells.
+        step: Training steps that made the weights, where the file states them.
     """
 
     runtime: runtime.Runtime

@@ -65,10 +65,10 @@ class Vtm:
                     f"VTM's {names[0]} not found",
                     f"build VTM {version}, and name the folder that holds it in {VARIABLE}",
                 )
-            told, builds[name] = read_banner(path)
-            if told != version:
+            stated, builds[name] = read_banner(path)
+            if stated != version:
                 raise Unavailable(
-                    f"{path} is VTM {told}, not {version}",
+                    f"{path} is VTM {stated}, not {version}",
                     f"name the folder of a VTM {version} in {VARIABLE}",
                 )
             programs[name] = path

@@ -34,7 +34,7 @@ class RatePoint:
         options: The manifest's options of this rate point.
         weights: ``pretrained``, ``random`` (seeded, for plumbing and speed) or ``none`` for a
             codec without a network.
-        files: Where the weights files that this rate point needs lie on this machine, by file
+        files: Where the weights files that this rate point needs are on this machine, by file
             name. A checkpoint named on the command line stands under ``checkpoint``.
         upstream: The pinned checkout of the authors' repository, for a codec whose manifest has
             ``[upstream]``. It is read-only.

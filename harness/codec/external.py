@@ -167,7 +167,7 @@ class External(Codec, SelfTimed):
         return self.report
 
     def paths(self, folder: Path) -> tuple[Path, Path]:
-        """Where the image and the bitstream lie in ``folder``."""
+        """Where the image and the bitstream are in ``folder``."""
         image_format, extension = self.table["image_format"], self.table["extension"]
         return folder / f"image.{image_format}", folder / f"bitstream{extension}"
 

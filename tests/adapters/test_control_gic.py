@@ -189,9 +189,9 @@ def test_what_other_weights_wrote_is_refused():
 
 
 def test_bytes_of_another_codec_are_named():
-    with pytest.raises(BitstreamError, match="no Control-GIC bitstream"):
+    with pytest.raises(BitstreamError, match="not a Control-GIC bitstream"):
         read_header(b"\xff\xd8\xff\xe0", CODEBOOK)
-    with pytest.raises(BitstreamError, match="no Control-GIC bitstream"):
+    with pytest.raises(BitstreamError, match="not a Control-GIC bitstream"):
         read_header(b"\xcf\x10\x10", CODEBOOK)
 
 

@@ -104,7 +104,7 @@ def test_every_flipped_bit_is_noticed():
 
 
 def test_bytes_of_another_codec_are_named():
-    with pytest.raises(BitstreamError, match="no OSCAR bitstream"):
+    with pytest.raises(BitstreamError, match="not an OSCAR bitstream"):
         read(b"\xff\xd8\xff\xe0")
 
 

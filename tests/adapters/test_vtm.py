@@ -151,7 +151,7 @@ def test_a_bitstream_of_another_conversion_is_refused_by_name(name, value):
 
 @pytest.mark.parametrize("damaged", [b"", b"\x00\x00\x00\x01", b"\x7f"])
 def test_bytes_without_the_header_are_refused(damaged):
-    with pytest.raises(BitstreamError, match="no header"):
+    with pytest.raises(BitstreamError, match="not a header"):
         Header.read(damaged, conversion())
 
 

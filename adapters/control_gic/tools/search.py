@@ -78,7 +78,7 @@ def search(*, step: int, dataset: str, metric: str, **options: Any) -> None:
 
 
 def searched(request: Request, ratios: list[Ratios], metric: str) -> list[str]:
-    """Measure ``ratios``, and tell which are the best.
+    """Measure ``ratios``, and say which are the best.
 
     Raises:
         HarnessError: The codec is unavailable, or a case has no value.

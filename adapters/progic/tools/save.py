@@ -39,7 +39,7 @@ def save_checkpoint(
     Args:
         path: Of the file; conventionally ``<preset>.safetensors``.
         network: Its parameters and buffers are written.
-        metadata: What else to tell: ``step``, ``data``, ``revision``.
+        metadata: What else to state: ``step``, ``data``, ``revision``.
         half: Write the parameters in half precision.
 
     Returns:

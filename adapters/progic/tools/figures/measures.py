@@ -56,7 +56,7 @@ def codebook_entropy(subject: Subject, photographs: Sequence[Photograph]) -> She
     ax.set_xticks(subject.shown_stages(12))
     figure.legend(loc="outside upper center", ncols=3, handlelength=1.4, columnspacing=1)
     a_word = counts[0].sum() / settings.words
-    few = " Too few: the bars lie below the truth." if a_word < ENOUGH_A_WORD else ""
+    few = " Too few: the bars are below the truth." if a_word < ENOUGH_A_WORD else ""
     rows = [
         {
             "stage": stage,

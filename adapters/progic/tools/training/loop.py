@@ -59,7 +59,7 @@ def train(
 
     Raises:
         HarnessError: The folder holds another training, or LPIPS's weights cannot be had.
-        Unavailable: ``weights`` is no checkpoint.
+        Unavailable: ``weights`` is not a checkpoint.
     """
     torch.set_num_threads(thread_count())
     output.mkdir(parents=True, exist_ok=True)
