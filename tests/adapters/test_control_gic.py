@@ -48,8 +48,8 @@ from control_gic.bitstream import (  # noqa: E402 - made above
     write,
 )
 from control_gic.granularity import Ratios, grid, read_ratios  # noqa: E402
-from control_gic.search import RANDOM, chosen_lines, main, widened  # noqa: E402
 from control_gic.tiles import padded, tiles  # noqa: E402
+from control_gic.tools.search import RANDOM, chosen_lines, main, widened  # noqa: E402
 
 (SPEC,) = read_codec(FOLDER / "codec.toml")
 CHECKOUT = SPEC.upstream_folder
@@ -191,9 +191,9 @@ def test_what_other_weights_wrote_is_refused():
 
 
 def test_bytes_of_another_codec_are_named():
-    with pytest.raises(BitstreamError, match="no Control-GIC bitstream"):
+    with pytest.raises(BitstreamError, match="not a Control-GIC bitstream"):
         read_header(b"\xff\xd8\xff\xe0", CODEBOOK)
-    with pytest.raises(BitstreamError, match="no Control-GIC bitstream"):
+    with pytest.raises(BitstreamError, match="not a Control-GIC bitstream"):
         read_header(b"\xcf\x10\x10", CODEBOOK)
 
 
@@ -408,6 +408,6 @@ def test_a_file_that_is_no_checkpoint_is_refused_by_its_path(start, tmp_path):
     path.write_bytes(b"not found")
     with start() as worker:
         worker.open(SPEC.folder, SPEC.entry, SPEC.options, "cpu")
-        with pytest.raises(WorkerFailure, match=f"{path} is no checkpoint") as told:
+        with pytest.raises(WorkerFailure, match=f"{path} is not a checkpoint") as told:
             load(worker, files={"model.ckpt": path})
     assert told.value.status == "unavailable"

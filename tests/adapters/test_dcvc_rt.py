@@ -86,7 +86,7 @@ def test_a_bitstream_of_other_weights_is_refused_by_name():
 
 
 def test_bytes_of_another_codec_are_named_as_such():
-    with pytest.raises(BitstreamError, match="no bitstream of DCVC-RT"):
+    with pytest.raises(BitstreamError, match="not a bitstream of DCVC-RT"):
         read(b"\x89PNG\r\n\x1a\n" * 4, CPU, WEIGHTS)
 
 

@@ -86,7 +86,7 @@ def test_every_flipped_bit_is_noticed():
 
 
 def test_bytes_of_another_codec_are_named_as_such():
-    with pytest.raises(BitstreamError, match="no DiffEIC bitstream"):
+    with pytest.raises(BitstreamError, match="not a DiffEIC bitstream"):
         read(b"\x89PNG\r\n\x1a\n")
 
 

@@ -93,7 +93,7 @@ def test_a_bitstream_of_another_checkpoint_is_refused_by_name():
 
 
 def test_bytes_of_another_codec_are_named_as_such():
-    with pytest.raises(BitstreamError, match="no bitstream of LIC-HPCM"):
+    with pytest.raises(BitstreamError, match="not a bitstream of LIC-HPCM"):
         read(b"\x89PNG\r\n\x1a\n" * 4, 1, WEIGHTS)
 
 

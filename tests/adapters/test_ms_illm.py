@@ -102,6 +102,9 @@ def test_a_file_that_is_no_checkpoint_is_refused_by_its_path(start, tmp_path):
     start, load = start
     path = tmp_path / "wrong.ckpt"
     path.write_bytes(b"not found")
-    with start() as worker, pytest.raises(WorkerFailure, match=f"{path} is no checkpoint") as told:
+    with (
+        start() as worker,
+        pytest.raises(WorkerFailure, match=f"{path} is not a checkpoint") as told,
+    ):
         load(worker, files={"checkpoint": path})
     assert told.value.status == "unavailable"

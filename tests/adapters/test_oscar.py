@@ -105,7 +105,7 @@ def test_every_flipped_bit_is_noticed():
 
 
 def test_bytes_of_another_codec_are_named():
-    with pytest.raises(BitstreamError, match="no OSCAR bitstream"):
+    with pytest.raises(BitstreamError, match="not an OSCAR bitstream"):
         read(b"\xff\xd8\xff\xe0")
 
 
@@ -215,7 +215,7 @@ def test_weights_that_do_not_read_are_refused_by_their_path(start, tmp_path):
     with start() as worker:
         worker.open(SPEC.folder, SPEC.entry, SPEC.options, "cpu")
         files["oscar.pkl"].write_bytes(b"not found")
-        with pytest.raises(WorkerFailure, match=r"oscar\.pkl is no checkpoint") as told:
+        with pytest.raises(WorkerFailure, match=r"oscar\.pkl is not a checkpoint") as told:
             load(worker, 0, files)
         assert told.value.status == "unavailable"
         torch.save({"state_dict_unet": {}, "hyper_encoders": {}}, files["oscar.pkl"])

@@ -152,7 +152,7 @@ def test_a_bitstream_of_another_conversion_is_refused_by_name(name, value):
 
 @pytest.mark.parametrize("damaged", [b"", b"\x00\x00\x00\x01", b"\x7f"])
 def test_bytes_without_the_header_are_refused(damaged):
-    with pytest.raises(BitstreamError, match="no header"):
+    with pytest.raises(BitstreamError, match="not a header"):
         Header.read(damaged, conversion())
 
 
@@ -201,7 +201,7 @@ def test_the_version_is_read_from_what_a_program_prints(tmp_path):
 
 def test_a_program_that_is_not_vtm_is_refused_by_its_path(tmp_path):
     path = script(tmp_path, "EncoderApp", "echo hello")
-    with pytest.raises(Unavailable, match=f"{path} does not tell a version of VTM"):
+    with pytest.raises(Unavailable, match=f"{path} does not state a version of VTM"):
         read_banner(path)
     path.write_bytes(b"\x7fELF of another machine")
     with pytest.raises(Unavailable, match=f"{path} does not run: .*build VTM on this machine"):

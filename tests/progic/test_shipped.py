@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 from lacking import lack_of
-from progic.card import RD_FILE, better_stages
 from progic.checkpoint import load_checkpoint
+from progic.tools.card import RD_FILE, better_stages
 
 from harness.catalog.codec_spec import CodecSpec, read_codec
 from harness.codec import RatePoint

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from ..network import Network, random_network, to_signal
-from ..quantizer import Quantized
+from ...network import Network, random_network, to_signal
+from ...quantizer import Quantized
 from .adversary import (
     PatchDiscriminator,
     adaptive_weight,

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..presets import PRESETS
+from ...presets import PRESETS
 from .config import PRECISIONS, Config
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

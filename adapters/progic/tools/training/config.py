@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from harness.errors import HarnessError
 
-from ..presets import PRESETS, Settings
+from ...presets import PRESETS, Settings
 
 Precision = Literal["float32", "bfloat16", "float16"]
 

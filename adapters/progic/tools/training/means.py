@@ -38,7 +38,7 @@ class Means:
         """The means.
 
         Raises:
-            HarnessError: One of them is no finite number.
+            HarnessError: One of them is not a finite number.
         """
         means = {name: (total / self._count).item() for name, total in self._sums.items()}
         for name, value in means.items():

@@ -26,7 +26,7 @@ from harness.images.resolution import parse
 from harness.plan.cases import label, make_plan
 from harness.plan.request import Prepared, Request, checkpoint, prepare
 
-from .granularity import Ratios, grid
+from ..granularity import Ratios, grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ def search(*, step: int, dataset: str, metric: str, **options: Any) -> None:
 
 
 def searched(request: Request, ratios: list[Ratios], metric: str) -> list[str]:
-    """Measure ``ratios``, and tell which are the best.
+    """Measure ``ratios``, and say which are the best.
 
     Raises:
         HarnessError: The codec is unavailable, or a case has no value.

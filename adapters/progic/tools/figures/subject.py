@@ -17,11 +17,11 @@ from harness.errors import HarnessError
 from harness.images.datasets import scan
 from harness.images.files import read_image
 
-from ..bitstream import read
-from ..checkpoint import load_checkpoint
-from ..codec import ProGIC
-from ..network import Network, random_network, to_signal
-from ..presets import PRESETS, Settings
+from ...bitstream import read
+from ...checkpoint import load_checkpoint
+from ...codec import ProGIC
+from ...network import Network, random_network, to_signal
+from ...presets import PRESETS, Settings
 
 PAPER_STEPS = 2_000_000
 HARDLY_TRAINED = PAPER_STEPS // 10
@@ -51,7 +51,7 @@ class Subject:
 
         Raises:
             HarnessError: There is no such preset.
-            Unavailable: The file is no checkpoint.
+            Unavailable: The file is not a checkpoint.
         """
         self.path: Path | None = None
         self.steps: int | None
@@ -61,7 +61,9 @@ class Subject:
                 raise HarnessError(f"no preset {self.preset!r}", f"known: {', '.join(PRESETS)}")
             self.network: Network = random_network(PRESETS[self.preset])
             self.steps = 0
-            self.note = f"{self.preset} with RANDOM WEIGHTS: nothing here tells of its quality"
+            self.note = (
+                f"{self.preset} with RANDOM WEIGHTS: nothing here says anything about its quality"
+            )
         else:
             self.path = Path(source)
             checkpoint = load_checkpoint(self.path)

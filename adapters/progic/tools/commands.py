@@ -9,9 +9,9 @@ import click
 from harness.codec import CodecError
 from harness.errors import HarnessError
 
-from .export import Form
+from ..exported import Form
+from ..presets import PRESETS
 from .figures.command import figures
-from .presets import PRESETS
 from .training.command import train
 
 PUBLISHED = {"progic": ("33.11", "333.4"), "progic-s": ("14.44", "108.3")}
@@ -55,9 +55,9 @@ def export(source: str, output: Path, form: Form, *, random: bool) -> None:
 
     'harness run --codec progic@NAME.encoder.pt' then measures what was written.
     """
-    from .checkpoint import load_checkpoint
+    from ..checkpoint import load_checkpoint
+    from ..network import random_network
     from .export import export as write
-    from .network import random_network
 
     if not random:
         network = load_checkpoint(Path(source)).network
@@ -73,7 +73,7 @@ def export(source: str, output: Path, form: Form, *, random: bool) -> None:
 @main.command()
 def sizes() -> None:
     """Print parameters and FLOPs of every preset at 512 x 768, beside the paper's."""
-    from .codec import profile_of
+    from ..codec import profile_of
 
     click.echo(f"{'preset':16}{'M parameters':>14}{'paper':>8}{'GFLOPs':>10}{'paper':>8}")
     for name, settings in PRESETS.items():
@@ -90,7 +90,8 @@ def sizes() -> None:
 @click.argument("target", type=click.Path(path_type=Path))
 def halve(source: Path, target: Path) -> None:
     """Write the checkpoint SOURCE to TARGET in half precision, as checkpoints are shipped."""
-    from .checkpoint import load_checkpoint, save_checkpoint
+    from ..checkpoint import load_checkpoint
+    from .save import save_checkpoint
 
     checkpoint = load_checkpoint(source)
     sha256 = save_checkpoint(target, checkpoint.network, checkpoint.metadata, half=True)
@@ -116,7 +117,7 @@ def card(preset: str, dataset: str, results: Path, name: str, output: Path | Non
     """Measure the weights of PRESET and write the tables and pictures of their card."""
     from .card import write_card
 
-    out = output or Path(__file__).parents[2] / "docs" / "cards" / preset
+    out = output or Path(__file__).parents[3] / "docs" / "cards" / preset
     for path in write_card(preset, dataset, results, name, out):
         click.echo(path)
 

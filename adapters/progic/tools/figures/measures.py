@@ -15,7 +15,7 @@ from harness.metrics.scorer import Scorer
 from harness.report.figures import COLUMN_WIDTH, PAGE_WIDTH
 from harness.report.style import STYLES
 
-from ..presets import PRESETS
+from ...presets import PRESETS
 from .sheet import Sheet
 from .subject import Photograph, Subject, bpp, entropy, names
 
@@ -56,7 +56,7 @@ def codebook_entropy(subject: Subject, photographs: Sequence[Photograph]) -> She
     ax.set_xticks(subject.shown_stages(12))
     figure.legend(loc="outside upper center", ncols=3, handlelength=1.4, columnspacing=1)
     a_word = counts[0].sum() / settings.words
-    few = " Too few: the bars lie below the truth." if a_word < ENOUGH_A_WORD else ""
+    few = " Too few: the bars are below the truth." if a_word < ENOUGH_A_WORD else ""
     rows = [
         {
             "stage": stage,

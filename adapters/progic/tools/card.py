@@ -34,7 +34,7 @@ ALWAYS_HERE = "sample"
 RD_FILE, TEXT_FILE, WORST_FILE = "rd.csv", "measured.md", "worst.jpg"
 DIGITS = 6
 BLANK = "-"
-_ADAPTER = Path(__file__).parent
+_ADAPTER = Path(__file__).parents[1]
 _NAMES = {"psnr": "PSNR (dB) ↑", "ms_ssim": "MS-SSIM ↑", "lpips": "LPIPS ↓", "dists": "DISTS ↓"}
 
 
@@ -68,7 +68,7 @@ def write_card(preset: str, dataset: str, results: Path, name: str, out: Path) -
         raise HarnessError(
             f"{len(failed)} cases did not end well, the first: {first['codec']} {first['rate']} "
             f"{first['image']}: {first['message']}",
-            f"see 'harness failures {results}'",
+            f"run 'harness report {results}': its page lists every failure",
         )
     out.mkdir(parents=True, exist_ok=True)
     points = rd_points(ours)
@@ -122,7 +122,7 @@ def _means(points: pd.DataFrame) -> str:
 
 def _progress(points: pd.DataFrame) -> str:
     better = {name: better_stages(points, name) for name in PERCEPTUAL}
-    stages = better["lpips"].columns
+    stages = [int(stage) for stage in better["lpips"].columns]
     rows = [
         [f"{stage - 1} to {stage}", *(f"{better[name][stage].mean():.1%}" for name in PERCEPTUAL)]
         for stage in stages

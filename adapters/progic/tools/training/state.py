@@ -69,7 +69,7 @@ def load_state(path: Path, trainer: Trainer, config: Config, data: str) -> int:
     except (OSError, SafetensorError) as error:
         raise HarnessError(f"{path} cannot be read: {error}", _AFRESH) from error
     if metadata.get("format") != FORMAT:
-        raise HarnessError(f"{path} is no state of a ProGIC training", _AFRESH)
+        raise HarnessError(f"{path} is not the state of a ProGIC training", _AFRESH)
     if different := config.differences(json.loads(metadata["config"])):
         raise HarnessError(f"{path} is of a training with {', '.join(different)}", _AFRESH)
     if metadata["data"] != data:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..quantizer import Quantized, ResidualVectorQuantizer
+from ...quantizer import Quantized, ResidualVectorQuantizer
 from .config import Config
 
 DEAD_SHARE = 0.05

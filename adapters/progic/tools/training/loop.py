@@ -12,8 +12,9 @@ from harness.codec import thread_count
 from harness.errors import HarnessError
 from harness.readiness.machine import revision
 
-from ..checkpoint import load_checkpoint, save_checkpoint
-from ..network import Network
+from ...checkpoint import load_checkpoint
+from ...network import Network
+from ..save import save_checkpoint
 from .config import Config
 from .data import Photographs, batches
 from .logs import Log
@@ -58,7 +59,7 @@ def train(
 
     Raises:
         HarnessError: The folder holds another training, or LPIPS's weights cannot be had.
-        Unavailable: ``weights`` is no checkpoint.
+        Unavailable: ``weights`` is not a checkpoint.
     """
     torch.set_num_threads(thread_count())
     output.mkdir(parents=True, exist_ok=True)

@@ -13,8 +13,8 @@ from harness.errors import HarnessError, ImageError
 from harness.images.files import read_image
 from harness.metrics.scorer import Scorer
 
-from ..codec import ProGIC
-from ..presets import PRESETS
+from ...codec import ProGIC
+from ...presets import PRESETS
 
 METRICS = ("psnr", "lpips", "dists")
 COLUMNS = ("stage", "bpp", "l1", *METRICS)
