@@ -15,7 +15,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from harness.catalog.checkpoints import expand
-from harness.catalog.codec_spec import CodecSpec, read_codec
+from harness.catalog.codec_manifest import read_codec
+from harness.catalog.codec_spec import CodecSpec
 from harness.errors import HarnessError, ManifestError, UnknownName
 from harness.paths import data_folder
 

@@ -15,7 +15,7 @@ import skimage.data
 from click.testing import CliRunner
 from PIL import Image
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError, CodecError
 from harness.environments import choose, missing
 from harness.environments.client import Limits, WorkerFailure, rate_fields

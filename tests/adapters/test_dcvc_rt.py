@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError
 from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure

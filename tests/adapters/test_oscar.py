@@ -15,7 +15,7 @@ import pytest
 import skimage.data
 import torch
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError, Unavailable
 from harness.environments import choose, missing
 from harness.environments.client import Limits, WorkerFailure, rate_fields

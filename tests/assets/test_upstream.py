@@ -6,7 +6,7 @@ import pytest
 
 from harness.assets.upstream import fetch_upstream
 from harness.catalog.checkout import head
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.errors import HarnessError, ManifestError
 
 MANIFEST = """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.catalog.codecs import load_catalog, select
 from harness.errors import HarnessError, ManifestError, UnknownName
 

@@ -12,7 +12,8 @@ from progic.card import RD_FILE, better_stages
 from progic.checkpoint import load_checkpoint
 
 from harness.assets.datasets import resolve
-from harness.catalog.codec_spec import CodecSpec, read_codec
+from harness.catalog.codec_manifest import read_codec
+from harness.catalog.codec_spec import CodecSpec
 from harness.codec import RatePoint
 from harness.errors import HarnessError
 from harness.images.files import read_image
