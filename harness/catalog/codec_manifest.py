@@ -2,78 +2,190 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 from harness.catalog.codec_spec import (
     EXTERNAL_ENTRY,
+    CodecFacts,
     CodecSpec,
-    Constraints,
     EnvironmentSpec,
     Extension,
     RateSpec,
     Requirement,
-    Upstream,
     WeightsFile,
 )
-from harness.catalog.toml import Table, read_toml
+from harness.catalog.forms import Label, Name
+from harness.catalog.record import Rule, read_record
 from harness.errors import ManifestError
 from harness.paths import data_folder
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
+Arguments = Annotated[tuple[str, ...], Rule("name a program and its arguments", minimum=1)]
+Rates = Annotated[tuple[RateSpec, ...], Rule("hold at least one [[rate]]", minimum=1)]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """``[environment]``: where the adapter's code runs when it needs more than the harness does.
+
+    Attributes:
+        name: The recipe's folder in ``containers/``; a folder ``container`` in the adapter goes
+            first.
+        python: The version of Python.
+    """
+
+    name: Label
+    python: Annotated[str, Rule("be a version such as '3.11'", pattern=r"3\.[0-9]+")] = "3.11"
+
+
+@dataclass(frozen=True)
+class External:
+    """``[external]``: two command lines in place of a class, see :mod:`harness.codec.external`.
+
+    Attributes:
+        encode: The encoder's program and its arguments, one by one; no shell.
+        decode: The decoder's.
+        image_format: Format of encode's input and decode's output.
+        extension: Ending of the bitstream's file.
+        encode_ms: Where the encoder prints its own time: a regular expression with a group ``ms``
+            (milliseconds) or ``s`` (seconds).
+        decode_ms: The same for the decoder.
+    """
+
+    encode: Arguments
+    decode: Arguments
+    image_format: Literal["png", "ppm"] = "png"
+    extension: Annotated[
+        str, Rule("begin with a dot, such as '.bin'", pattern=r"\.[A-Za-z0-9._-]+")
+    ] = ".bin"
+    encode_ms: str = ""
+    decode_ms: str = ""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """``[variants.<name>]``: the same adapter under another name.
+
+    Attributes:
+        title: What tables and figures print.
+        options: Laid over the codec's options.
+        rate: The rate points, in place of the codec's.
+        weights: The weights files, in place of the codec's.
+        weights_licence: Licence of the weights, in place of the codec's.
+        in_all: Whether ``--codec all`` includes it.
+    """
+
+    title: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    rate: Rates | None = None
+    weights: tuple[WeightsFile, ...] | None = None
+    weights_licence: str | None = None
+    in_all: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecManifest(CodecFacts):
+    """The manifest of a codec, ``codec.toml``.
+
+    Attributes:
+        entry: ``file:Class``: the file in the adapter's folder, without ``.py``, and its class.
+        external: Two command lines in place of a class.
+        rate: The rate points, in order of bitrate, the lowest first.
+        times_processes: Whether the times are those of whole processes; left out, they are with
+            ``[external]`` and are not with ``entry``.
+        environment: Where the adapter runs; the harness's own Python when left out.
+        extension: What users build once in upstream's checkout.
+        variants: Further codecs of the same adapter, by name.
+    """
+
+    EITHER: ClassVar = ("entry", "external")
+
+    entry: Annotated[str, Rule("be 'file:Class'", pattern=r"[A-Za-z_]\w*:[A-Za-z_]\w*")] | None = (
+        None
+    )
+    external: External | None = None
+    rate: Rates
+    times_processes: bool | None = None
+    environment: Environment | None = None
+    extension: tuple[Extension, ...] = ()
+    variants: Mapping[Name, Variant] = field(default_factory=dict)
 
 
 def read_codec(path: Path) -> list[CodecSpec]:
     """The codec of a manifest, and its variants.
 
     Raises:
-        ManifestError: The file does not read, or has a wrong, unknown or missing key.
+        ManifestError: The file does not read, has a wrong, unknown or missing key, or its parts
+            do not fit each other.
     """
-    top = read_toml(path)
-    rates = tuple(_rate(t) for t in top.tables("rate"))
-    external = _external(top.table("external", required=False))
-    network = top.boolean("network", default=False)
-    constraints = top.table("constraints", required=False)
-    base = CodecSpec(
-        name=top.text("name"),
-        title=top.text("title"),
-        folder=path.parent.absolute(),  # a worker runs in a folder of its own
-        entry=EXTERNAL_ENTRY if external else top.text("entry"),
-        family=top.text("family"),
-        paper=top.text("paper", default=""),
-        licence=top.text("licence"),
-        weights_licence=top.text("weights_licence", default=""),
-        options={**top.free("options"), **({"external": external} if external else {})},
-        rates=rates,
-        weights=tuple(_weights(t) for t in top.tables("weights")),
-        requires=(*map(_requirement, top.tables("requires")), *_programs(external)),
-        constraints=_constraints(constraints),
-        timing_scope="process"
-        if top.boolean("times_processes", default=bool(external))
-        else "call",
-        network=network,
-        progressive=top.boolean("progressive", default=False),
-        in_all=top.boolean("in_all", default=True),
-        upstream=_upstream(top.table("upstream", required=False)),
-        environment=_environment(top.table("environment", required=False), path.parent),
-        extensions=tuple(_extension(t) for t in top.tables("extension")),
-    )
-    variants = [_variant(base, name, table) for name, table in top.named_tables("variants")]
-    top.done()
-    specs = [base, *variants]
+    manifest = read_record(CodecManifest, path)
+    base = _codec(manifest, path)
+    specs = [base, *(_variant(base, name, v) for name, v in manifest.variants.items())]
     for spec in specs:
         _check(spec, path)
     return specs
 
 
+def _codec(manifest: CodecManifest, path: Path) -> CodecSpec:
+    external = manifest.external
+    processes = manifest.times_processes
+    spec = CodecSpec(
+        **{fact.name: getattr(manifest, fact.name) for fact in fields(CodecFacts)},
+        folder=path.parent.absolute(),  # a worker runs in a folder of its own
+        entry=manifest.entry or EXTERNAL_ENTRY,
+        rates=manifest.rate,
+        timing_scope="process" if (bool(external) if processes is None else processes) else "call",
+        environment=_environment(manifest.environment, path),
+        extensions=manifest.extension,
+    )
+    if external is None:
+        return spec
+    return replace(
+        spec,
+        options={**spec.options, "external": asdict(external)},
+        requires=(*spec.requires, *_programs(external)),
+    )
+
+
+def _programs(external: External) -> list[Requirement]:
+    """The programs of the two command lines, which must be on the PATH."""
+    names = dict.fromkeys((external.encode[0], external.decode[0]))
+    remedy = "install it, or add its folder to PATH"
+    return [Requirement(program=name, install=remedy) for name in names if "{" not in name]
+
+
+def _environment(table: Environment | None, path: Path) -> EnvironmentSpec | None:
+    """The adapter's own folder ``container``, or the recipe of that name beside the harness."""
+    if table is None:
+        return None
+    own = path.parent.absolute() / "container"
+    recipe = own if own.is_dir() else data_folder("containers") / table.name
+    if not (recipe / "requirements.txt").is_file():
+        raise ManifestError(
+            f"{path} [environment]: there is no {recipe / 'requirements.txt'}",
+            "add the recipe of the environment, or name one that is there",
+        )
+    return EnvironmentSpec(table.name, table.python, recipe)
+
+
+def _variant(base: CodecSpec, name: str, table: Variant) -> CodecSpec:
+    licence = table.weights_licence
+    return replace(
+        base,
+        name=name,
+        title=table.title,
+        options={**base.options, **table.options},
+        rates=table.rate or base.rates,
+        weights=base.weights if table.weights is None else table.weights,
+        weights_licence=base.weights_licence if licence is None else licence,
+        in_all=table.in_all,
+    )
+
+
 def _check(spec: CodecSpec, path: Path) -> None:
-    if spec.name != spec.name.lower() or "_" in spec.name or "@" in spec.name:
-        raise ManifestError(f"{path}: name {spec.name!r} must be lower case, with hyphens")
-    if not spec.rates:
-        raise ManifestError(f"{path}: codec '{spec.name}' has no [[rate]]")
+    """Refuse parts that do not fit each other."""
     ids = [rate.id for rate in spec.rates]
     if len(set(ids)) != len(ids):
         raise ManifestError(f"{path}: two rate points of '{spec.name}' have the same id")
@@ -86,144 +198,3 @@ def _check(spec: CodecSpec, path: Path) -> None:
                 f"{path}: rate point '{rate.id}' of '{spec.name}' needs {unknown[0]}, "
                 "which no [[weights]] names"
             )
-
-
-def _rate(table: Table) -> RateSpec:
-    spec = RateSpec(
-        id=table.text("id"),
-        options=table.free("options"),
-        nominal_bpp=table.number("nominal_bpp", default=None),
-        weights=tuple(table.texts("weights")) or None,
-    )
-    table.done()
-    return spec
-
-
-def _weights(table: Table) -> WeightsFile:
-    spec = WeightsFile(
-        file=table.text("file"),
-        sha256=table.text("sha256", default="") or None,
-        size=table.integer("size", default=None),
-        sources=tuple(table.texts("sources")),
-        page=table.text("page", default=""),
-        withdrawn=table.text("withdrawn", default=""),
-    )
-    table.done()
-    return spec
-
-
-def _upstream(table: Table | None) -> Upstream | None:
-    if table is None:
-        return None
-    spec = Upstream(
-        repository=table.text("repository"),
-        commit=table.text("commit").lower(),
-        subfolder=table.text("subfolder", default=""),
-        required=table.boolean("required", default=True),
-    )
-    table.done()
-    if not COMMIT.fullmatch(spec.commit):
-        raise ManifestError(f"{table.where}: 'commit' must be 40 hexadecimal digits")
-    return spec
-
-
-def _extension(table: Table) -> Extension:
-    spec = Extension(
-        title=table.text("title"),
-        file=table.text("file"),
-        build=table.text("build"),
-        required=table.boolean("required", default=True),
-    )
-    table.done()
-    return spec
-
-
-def _environment(table: Table | None, folder: Path) -> EnvironmentSpec | None:
-    """The adapter's own folder ``container``, or the recipe of that name beside the harness."""
-    if table is None:
-        return None
-    name = table.text("name")
-    own = folder.absolute() / "container"
-    recipe = own if own.is_dir() else data_folder("containers") / name
-    spec = EnvironmentSpec(name, table.text("python", default="3.11"), recipe)
-    table.done()
-    if not (recipe / "requirements.txt").is_file():
-        raise ManifestError(
-            f"{table.where}: there is no {recipe / 'requirements.txt'}",
-            "add the recipe of the environment, or name one that is there",
-        )
-    return spec
-
-
-def _requirement(table: Table) -> Requirement:
-    module = table.text("module", default="")
-    program = table.text("program", default="")
-    if bool(module) == bool(program):
-        raise ManifestError(f"{table.where}: give either 'module' or 'program'")
-    spec = Requirement(
-        kind="module" if module else "program",
-        name=module or program,
-        install=table.text("install"),
-        also=tuple(table.texts("also")),
-        variable=table.text("variable", default=""),
-    )
-    table.done()
-    return spec
-
-
-def _external(table: Table | None) -> dict[str, Any] | None:
-    """The ``[external]`` table, as :mod:`harness.codec.external` documents it."""
-    if table is None:
-        return None
-    external = {
-        "encode": table.texts("encode"),
-        "decode": table.texts("decode"),
-        "image_format": table.text("image_format", default="png"),
-        "extension": table.text("extension", default=".bin"),
-        "encode_ms": table.text("encode_ms", default=""),
-        "decode_ms": table.text("decode_ms", default=""),
-    }
-    table.done()
-    for key in ("encode", "decode"):
-        if not external[key]:
-            raise ManifestError(f"{table.where}: '{key}' is missing: a list of arguments")
-    if external["image_format"] not in ("png", "ppm"):
-        raise ManifestError(f"{table.where}: 'image_format' must be 'png' or 'ppm'")
-    return external
-
-
-def _programs(external: Mapping[str, Any] | None) -> list[Requirement]:
-    """The programs of an ``[external]`` table, which must be on the PATH."""
-    if external is None:
-        return []
-    names = dict.fromkeys(external[key][0] for key in ("encode", "decode"))
-    remedy = "install it, or add its folder to PATH"
-    return [Requirement("program", name, remedy) for name in names if "{" not in name]
-
-
-def _constraints(table: Table | None) -> Constraints:
-    if table is None:
-        return Constraints()
-    spec = Constraints(
-        max_pixels=table.integer("max_pixels", default=None),
-        devices=tuple(table.texts("devices")) or ("cpu", "cuda"),
-    )
-    table.done()
-    return spec
-
-
-def _variant(base: CodecSpec, name: str, table: Table) -> CodecSpec:
-    rates = tuple(_rate(t) for t in table.tables("rate"))
-    weights = tuple(_weights(t) for t in table.tables("weights"))
-    spec = replace(
-        base,
-        name=name,
-        title=table.text("title"),
-        options={**base.options, **table.free("options")},
-        weights_licence=table.text("weights_licence", default=base.weights_licence),
-        rates=rates or base.rates,
-        weights=weights or base.weights,
-        in_all=table.boolean("in_all", default=True),
-    )
-    table.done()
-    return spec

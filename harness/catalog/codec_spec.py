@@ -12,11 +12,13 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from harness.catalog.checkout import head, wrong_checkout
+from harness.catalog.forms import Commit, InnerPath, Label, Name, Positive, Sha256
+from harness.catalog.record import Rule
 from harness.codec import find_program
 from harness.errors import UnknownName
 from harness.paths import find_upstream, find_weights
@@ -29,37 +31,38 @@ EXTERNAL_ENTRY = "harness.codec.external:External"
 
 @dataclass(frozen=True)
 class RateSpec:
-    """One ``[[rate]]`` of a manifest.
+    """One ``[[rate]]``: an operating point of the codec.
 
     Attributes:
-        id: Unique within the codec.
-        options: What the adapter is told.
-        nominal_bpp: The bitrate that the codec's authors state.
-        weights: The weights files that it needs; ``None`` for all of the manifest's.
+        id: Unique within the codec, such as ``q50``.
+        options: The codec's own options for this rate point, laid over those of the codec.
+        nominal_bpp: The bitrate to expect, in bits per pixel; for readers, never a result.
+        weights: The weights files that it needs; all of the codec's when left out.
     """
 
-    id: str
-    options: Mapping[str, Any]
-    nominal_bpp: float | None = None
-    weights: tuple[str, ...] | None = None
+    id: Label
+    options: Mapping[str, Any] = field(default_factory=dict)
+    nominal_bpp: Annotated[float, Rule("be at least 0", minimum=0)] | None = None
+    weights: tuple[InnerPath, ...] | None = None
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """One ``[[weights]]`` of a manifest: a file that a network needs.
+    """One ``[[weights]]``: a file that a network needs.
 
     Attributes:
-        file: Its name, which may hold folders.
-        sha256: Of its bytes, where known.
-        size: In bytes, where known.
-        sources: Where it can be had, in the order to try (see :mod:`harness.assets.codec_weights`).
-        page: Where a person can get it in a browser, where no source gives the file itself.
-        withdrawn: Why the publisher does not give it any more; empty while it does.
+        file: The file's name, which may hold folders.
+        sha256: Hash of the file, 64 hexadecimal digits; another file is refused.
+        size: Size of the file, in bytes.
+        sources: Where to download it from, in the order to try: an address, ``hf:``, ``zenodo:``
+            or ``gdrive:``.
+        page: Where a person gets it in a browser, if no source gives the file itself.
+        withdrawn: Why, and since when, the publisher no longer gives it; empty while it does.
     """
 
-    file: str
-    sha256: str | None = None
-    size: int | None = None
+    file: InnerPath
+    sha256: Sha256 | None = None
+    size: Positive | None = None
     sources: tuple[str, ...] = ()
     page: str = ""
     withdrawn: str = ""
@@ -71,14 +74,14 @@ class Upstream:
 
     Attributes:
         repository: Its official address.
-        commit: 40 hexadecimal digits.
-        subfolder: The part of the checkout that the codec lives in; empty for the whole.
-        required: Whether the codec needs the checkout; if not, what was built from it may do.
+        commit: The commit, 40 hexadecimal digits.
+        subfolder: The part of the checkout that holds the codec; the whole when left out.
+        required: Whether the codec needs the checkout; if not, what was built from it is enough.
     """
 
     repository: str
-    commit: str
-    subfolder: str = ""
+    commit: Commit
+    subfolder: InnerPath = ""
     required: bool = True
 
 
@@ -87,15 +90,15 @@ class Extension:
     """One ``[[extension]]``: what users build once in upstream's checkout, as its authors say.
 
     Attributes:
-        title: What it is.
-        file: Where it lies below :attr:`CodecSpec.upstream_folder`: a pattern, in which ``{abi}``
-            stands for the version of Python that it was built for, such as ``cpython-311``.
+        title: What it is, such as ``range coder``.
+        file: Pattern of the built file's path in the part of the checkout that holds the codec;
+            ``{abi}`` stands for the version of Python that it was built for: ``cpython-311``.
         build: The command that builds it, in that folder.
-        required: Whether the codec needs it; if not, it is faster with it.
+        required: Whether the codec needs it; if not, the codec is faster with it.
     """
 
     title: str
-    file: str
+    file: Annotated[InnerPath, Rule("hold no braces but {abi}", pattern=r"([^{}]|\{abi\})*")]
     build: str
     required: bool = True
 
@@ -125,23 +128,35 @@ class EnvironmentSpec:
     recipe: Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Requirement:
-    """One ``[[requires]]`` of a manifest: a module or a program, and how to get it.
+    """One ``[[requires]]``: a module or a program, and how to get it.
 
     Attributes:
-        kind: Which of the two.
-        name: Of the module, or of the program.
+        module: A Python module that must be importable.
+        program: A program that must be on the PATH.
         install: What to do where it is missing.
         also: Other names that the program may have.
         variable: The environment variable in which users may name the program's folder.
     """
 
-    kind: Literal["module", "program"]
-    name: str
+    EITHER: ClassVar = ("module", "program")
+
+    module: str = ""
+    program: str = ""
     install: str
     also: tuple[str, ...] = ()
     variable: str = ""
+
+    @property
+    def kind(self) -> Literal["module", "program"]:
+        """Which of the two it is."""
+        return "module" if self.module else "program"
+
+    @property
+    def name(self) -> str:
+        """The module's or the program's name."""
+        return self.module or self.program
 
     def missing(self) -> str | None:
         """Why the requirement is not met on this machine, or ``None`` when it is."""
@@ -156,49 +171,74 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Constraints:
-    """What images a codec takes; an image outside is recorded, not tried."""
-
-    max_pixels: int | None = None
-    devices: tuple[str, ...] = ("cpu", "cuda")
-
-
-@dataclass(frozen=True)
-class CodecSpec:
-    """What a manifest states of one codec (or of one variant of it).
+    """``[constraints]``: the images that a codec takes; others are recorded, and not tried.
 
     Attributes:
-        name: The name people type, with hyphens.
-        title: The name that tables and figures print.
-        folder: The adapter's folder.
-        entry: ``file:Class`` in the folder, or :data:`EXTERNAL_ENTRY`.
-        timing_scope: ``call`` (the calls alone) or ``process`` (external programs, start included).
-        network: Whether it has weights, so that ``--weights`` applies.
+        max_pixels: The largest image, height times width in pixels; any when left out.
+        devices: Where the codec runs. One that runs on the CPU alone does so in any run.
+    """
+
+    max_pixels: Positive | None = None
+    devices: Annotated[
+        tuple[Literal["cpu", "cuda"], ...], Rule("name at least one device", minimum=1)
+    ] = ("cpu", "cuda")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecFacts:
+    """What a manifest states of a codec in the very words of its keys.
+
+    Attributes:
+        name: What people type: lower case, with hyphens.
+        title: What tables and figures print.
+        family: The kind of codec, such as ``classical``, ``autoregressive`` or ``generative``.
+        paper: Where the codec is described: a standard, an arXiv number or an address.
+        licence: SPDX expression of the code's licence.
+        weights_licence: SPDX expression, or words, for the licence of the weights.
+        options: The codec's own options, for all rate points.
+        weights: The weights files, where the codec is a network.
+        requires: Modules and programs that must be installed.
+        constraints: The images that the codec takes.
+        network: Whether it has weights, so that ``--weights`` and ``name@checkpoint`` apply.
         progressive: Whether one bitstream holds all rate points as prefixes.
         in_all: Whether ``--codec all`` includes it.
         upstream: The authors' repository, where the adapter runs their code.
+    """
+
+    name: Name
+    title: str
+    family: str
+    paper: str = ""
+    licence: str
+    weights_licence: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    weights: tuple[WeightsFile, ...] = ()
+    requires: tuple[Requirement, ...] = ()
+    constraints: Constraints = Constraints()
+    network: bool = False
+    progressive: bool = False
+    in_all: bool = True
+    upstream: Upstream | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecSpec(CodecFacts):
+    """A codec, or one variant of it: its facts, and what follows from where its manifest lies.
+
+    Attributes:
+        folder: The adapter's folder, an absolute path.
+        entry: ``file:Class`` in the folder, or :data:`EXTERNAL_ENTRY`.
+        rates: The rate points, in order of bitrate, the lowest first.
+        timing_scope: ``call`` (the calls alone) or ``process`` (external programs, start included).
         environment: Where it runs; ``None`` for the harness's own interpreter.
         extensions: What has to be built in upstream's checkout.
         checkpoint: The weights file that the user named in place of the manifest's.
     """
 
-    name: str
-    title: str
     folder: Path
     entry: str
-    family: str
-    paper: str
-    licence: str
-    weights_licence: str
-    options: Mapping[str, Any]
     rates: tuple[RateSpec, ...]
-    weights: tuple[WeightsFile, ...]
-    requires: tuple[Requirement, ...]
-    constraints: Constraints
     timing_scope: Literal["call", "process"]
-    network: bool
-    progressive: bool
-    in_all: bool = True
-    upstream: Upstream | None = None
     environment: EnvironmentSpec | None = None
     extensions: tuple[Extension, ...] = ()
     checkpoint: Path | None = None
