@@ -24,11 +24,12 @@ Label = Annotated[
 ]
 """The id of a rate point, or the name of an environment."""
 
+_PART = r"(?!\.{1,2}(/|$))[^/\\\x00-\x1f]+"
 InnerPath = Annotated[
     str,
     Rule(
         "be a path inside its folder, without '..', '.' or a leading '/'",
-        pattern=r"(?!\.{1,2}(/|$))[^/\\]+(/(?!\.{1,2}(/|$))[^/\\]+)*",
+        pattern=rf"{_PART}(/{_PART})*",
     ),
 ]
 """A file or folder below the one that the manifest means, with ``/`` between the parts."""
