@@ -26,7 +26,7 @@ Arguments = Annotated[tuple[str, ...], Rule("name a program and its arguments", 
 Rates = Annotated[tuple[RateSpec, ...], Rule("hold at least one [[rate]]", minimum=1)]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Environment:
     """``[environment]``: where the adapter's code runs when it needs more than the harness does.
 
@@ -40,7 +40,7 @@ class Environment:
     python: Annotated[str, Rule("be a version such as '3.11'", pattern=r"3\.[0-9]+")] = "3.11"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class External:
     """``[external]``: two command lines in place of a class, see :mod:`harness.codec.external`.
 
@@ -64,7 +64,7 @@ class External:
     decode_ms: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Variant:
     """``[variants.<name>]``: the same adapter under another name.
 
@@ -85,7 +85,7 @@ class Variant:
     in_all: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CodecManifest(CodecFacts):
     """The manifest of a codec, ``codec.toml``.
 

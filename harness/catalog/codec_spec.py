@@ -118,9 +118,9 @@ class EnvironmentSpec:
     """``[environment]``: where the adapter's code runs when it needs more than the harness does.
 
     Attributes:
-        name: Of the recipe.
+        name: The recipe's name.
         python: The version of Python, such as ``3.11``.
-        recipe: The recipe's folder: ``requirements.txt`` and ``Dockerfile``.
+        recipe: The recipe's folder, which holds ``requirements.txt`` and ``Dockerfile``.
     """
 
     name: str
@@ -184,7 +184,7 @@ class Constraints:
     ] = ("cpu", "cuda")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, eq=False, repr=False)
 class CodecFacts:
     """What a manifest states of a codec in the very words of its keys.
 

@@ -109,8 +109,8 @@ class DatasetCatalog:
 def load_datasets() -> DatasetCatalog:
     """Every manifest: those of the harness, and of the folders in ``HARNESS_DATASETS``.
 
-    One that does not read goes to :attr:`DatasetCatalog.broken`, and so do all that have the same
-    name: which of them is meant is not for the harness to say.
+    One that does not read goes to :attr:`DatasetCatalog.broken`. So do two of the same name, for
+    the harness cannot know which of them is meant.
     """
     catalog = DatasetCatalog()
     manifests: dict[str, list[Path]] = defaultdict(list)

@@ -1,6 +1,7 @@
 """Reads TOML strictly: a wrong, missing or unknown key is an error that names it.
 
-:mod:`harness.catalog.record` reads the manifests of codecs and data sets on top of it.
+:class:`Table` is for files whose values depend on each other, such as the gate's limits. The
+manifests of codecs and data sets are read by :mod:`harness.catalog.record`.
 """
 
 from __future__ import annotations

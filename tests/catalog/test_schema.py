@@ -1,6 +1,7 @@
 """The JSON Schemas say of a manifest what the code says that reads it."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -51,6 +52,16 @@ def test_the_schemas_in_the_repository_are_those_of_the_code(tmp_path, monkeypat
 def test_every_manifest_is_valid(name, path):
     assert accepts(name, path.read_text(encoding="utf-8"))
     READ[name](path)
+
+
+def test_the_manifest_of_the_guide_is_valid(tmp_path):
+    guide = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
+    files, archive = re.findall(r"^```toml\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "flowers.toml"
+    for text in (files, files.partition("[[file]]")[0] + archive):
+        assert accepts("dataset", text)
+        path.write_text(text, encoding="utf-8")
+        assert read_dataset(path).count == 2
 
 
 def test_a_manifest_with_an_unknown_key_is_not_valid():
