@@ -14,7 +14,8 @@ import time
 import numpy as np
 import pandas as pd
 
-from harness.analysis import MEASURES, BDOptions, bd_rates
+from harness.analysis import BDOptions, bd_rates
+from harness.catalog.metrics import METRICS
 from harness.report import write_report
 
 IMAGES = {"kodak": 24, "clic2020-professional": 41, "tecnick": 100, "div2k": 100}
@@ -82,8 +83,8 @@ def main() -> None:
     clock = Clock()
     cells = [
         cell
-        for measure in MEASURES.values()
-        for cell in bd_rates(frame, measure, "codec-00", BDOptions(samples=10_000))
+        for metric in METRICS.values()
+        for cell in bd_rates(frame, metric, "codec-00", BDOptions(samples=10_000))
     ]
     bd_seconds = clock.told()
     refused = sum(bool(cell.reason) for cell in cells)

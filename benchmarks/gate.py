@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from harness import load_results
-from harness.analysis.measures import measures_in
+from harness.analysis.records import metrics_in
 from harness.catalog.metrics import Limit
 from harness.gate.compare import compare
 from harness.gate.finding import Finding
@@ -129,12 +129,12 @@ def spread(run: Path, codec: str, base: str, candidate: str) -> None:
     )
     print("| metric | rate point | images | mean change | standard deviation |")
     print("| :-- | :-- | --: | --: | --: |")
-    for measure in measures_in(pairs.base):
-        before, after = (side[measure.name].astype(float) for side in (pairs.base, pairs.candidate))
+    for metric in metrics_in(pairs.base):
+        before, after = (side[metric.name].astype(float) for side in (pairs.base, pairs.candidate))
         for rate, rows in pairs.base.groupby("rate"):
             change = (after - before)[rows.index] / before[rows.index].mean()
             print(
-                f"| {measure.title} | {rate} | {change.count()} | {change.mean():+.2%} | "
+                f"| {metric.title} | {rate} | {change.count()} | {change.mean():+.2%} | "
                 f"{change.std():.2%} |"
             )
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from harness.analysis.measures import MEASURES
-from harness.errors import HarnessError
+from harness.catalog.metrics import METRICS, Metric
+from harness.errors import HarnessError, UnknownName
 
 REQUIRED = ("codec", "rate", "dataset", "image", "resolution", "bpp", "status", "weights")
 OPTIONAL: dict[str, Any] = {
@@ -47,7 +47,7 @@ def curve_records(frame: pd.DataFrame) -> pd.DataFrame:
     records = separate_checkpoints(records[records["weights"] != "random"])
     records["title"] = records["title"].where(records["title"].astype(bool), records["codec"])
     failed = records["status"] != "ok"
-    numbers = [c for c in ("bpp", *MEASURES) if c in records]
+    numbers = [c for c in ("bpp", *METRICS) if c in records]
     records.loc[failed, numbers] = np.nan
     newest_last = records.assign(_ok=~failed).sort_values(["_ok", "started"], kind="stable")
     current = newest_last.drop_duplicates(CASE, keep="last").drop(columns="_ok")
@@ -111,3 +111,22 @@ def scenes(records: pd.DataFrame) -> Iterator[tuple[Scene, pd.DataFrame]]:
     }
     for key in sorted(groups, key=order):
         yield Scene(*key), groups[key]
+
+
+def metrics_in(records: pd.DataFrame) -> list[Metric]:
+    """The metrics that have at least one value, in the order in which tables show them."""
+    return [m for m in METRICS.values() if m.name in records and records[m.name].notna().any()]
+
+
+def name_among(kind: str, name: str, known: Iterable[str]) -> str:
+    """``name`` as ``known`` spells it; case is ignored, and ``_`` stands for ``-``.
+
+    Raises:
+        UnknownName: There is none; the message names the nearest.
+    """
+    known = list(known)
+    by_key = {k.lower().replace("_", "-"): k for k in known}
+    key = name.strip().lower().replace("_", "-")
+    if key not in by_key:
+        raise UnknownName(kind, name, known)
+    return by_key[key]

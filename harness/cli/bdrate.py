@@ -76,9 +76,9 @@ def command(
         bd_rates,
         curve_records,
         default_anchor,
-        measure_named,
-        measures_in,
+        metrics_in,
     )
+    from harness.catalog.metrics import metric_named
     from harness.errors import HarnessError
     from harness.report.bdtables import detail_tables
 
@@ -88,11 +88,11 @@ def command(
         pareto=pareto,
         exclude=dict(exclude),
     )
-    measures = [measure_named(name) for name in metrics] or measures_in(curve_records(frame))
+    chosen = [metric_named(name) for name in metrics] or metrics_in(curve_records(frame))
     anchor = anchor or default_anchor(frame)
-    if anchor is None or not measures:
+    if anchor is None or not chosen:
         raise HarnessError(f"{results} has no scored codec", "score some with 'harness run'")
-    by_metric = [bd_rates(frame, measure, anchor, options) for measure in measures]
+    by_metric = [bd_rates(frame, metric, anchor, options) for metric in chosen]
     if style == "json":
         click.echo(_as_json([cell for cells in by_metric for cell in cells]))
         return

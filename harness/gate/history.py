@@ -10,9 +10,9 @@ import pandas as pd
 
 from harness.analysis.bootstrap import MIN_IMAGES
 from harness.analysis.curves import Floats, common_images, curves_of
-from harness.analysis.measures import Measure, measures_in
-from harness.analysis.records import Scene, curve_records, scenes
+from harness.analysis.records import Scene, curve_records, metrics_in, scenes
 from harness.catalog.checkpoints import natural_key
+from harness.catalog.metrics import Metric
 from harness.errors import HarnessError
 from harness.gate.flips import Change, change_points
 from harness.gate.limits import Limits
@@ -41,7 +41,7 @@ class History:
         codec: The codec's name.
         title: Its name as printed.
         scene: Data set and resolution.
-        measure: The metric.
+        metric: The metric.
         rate: The rate point's id.
         checkpoints: In their order, C of them; those without values are left out.
         means: float64, C, over the images that all of them have.
@@ -53,7 +53,7 @@ class History:
     codec: str
     title: str
     scene: Scene
-    measure: Measure
+    metric: Metric
     rate: str
     checkpoints: tuple[Checkpoint, ...]
     means: Floats
@@ -65,7 +65,7 @@ class History:
 def histories(
     frame: pd.DataFrame,
     codec: str,
-    measures: list[Measure] | None = None,
+    metrics: list[Metric] | None = None,
     limits: Limits | None = None,
 ) -> tuple[list[History], str]:
     """Every metric of a codec at every rate point over its checkpoints.
@@ -73,7 +73,7 @@ def histories(
     Args:
         frame: Results, in the columns of :func:`harness.load_results`.
         codec: The codec's name; underscores are accepted for hyphens.
-        measures: The metrics; all that have values where ``None``.
+        metrics: The metrics; all that have values where ``None``.
         limits: The least change that counts, and the level of the test.
 
     Returns:
@@ -97,8 +97,8 @@ def histories(
     found = [
         history
         for scene, of_scene in scenes(apart)
-        for measure in measures or measures_in(of_scene)
-        for history in _of_measure(codec, scene, of_scene, measure, checkpoints, limits)
+        for metric in metrics or metrics_in(of_scene)
+        for history in _of_metric(codec, scene, of_scene, metric, checkpoints, limits)
     ]
     return found, by
 
@@ -145,18 +145,18 @@ def _steps(rows: pd.DataFrame) -> dict[str, float]:
     return steps
 
 
-def _of_measure(
+def _of_metric(
     codec: str,
     scene: Scene,
     rows: pd.DataFrame,
-    measure: Measure,
+    metric: Metric,
     checkpoints: list[Checkpoint],
     limits: Limits,
 ) -> list[History]:
     found = []
     points = rows.groupby("rate")["rate_index"].min().sort_values(kind="stable")
     for rate in points.index:
-        curves = curves_of(rows[rows["rate"] == rate], measure)
+        curves = curves_of(rows[rows["rate"] == rate], metric)
         notes = []
         usable = []
         for checkpoint in checkpoints:
@@ -184,20 +184,20 @@ def _of_measure(
                 codec=codec,
                 title=str(rows["title"].iloc[0]).partition("@")[0],
                 scene=scene,
-                measure=measure,
+                metric=metric,
                 rate=str(rate),
                 checkpoints=tuple(checkpoint for checkpoint, _ in usable),
                 means=values.mean(axis=1),
                 images=len(images),
-                changes=() if few else tuple(_changes(values, measure, limits)),
+                changes=() if few else tuple(_changes(values, metric, limits)),
                 notes=tuple(notes),
             )
         )
     return found
 
 
-def _changes(values: Floats, measure: Measure, limits: Limits) -> list[Change]:
-    limit = limits.of(measure.name)
+def _changes(values: Floats, metric: Metric, limits: Limits) -> list[Change]:
+    limit = limits.of(metric.name)
     share = abs(float(values.mean())) * (limit.percent or 0.0) / 100
     least = share if limit.absolute is None else limit.absolute
     return change_points(values, least, limits.level, limits.samples)

@@ -42,10 +42,10 @@ def history_tables(found: Sequence[History], by: str) -> list[Table]:
             (words(label), *(_cell(history, label) for history in group)) for label in labels
         )
         title = (
-            f"{first.title} on {first.scene.title}: {first.measure.label} by checkpoint, "
+            f"{first.title} on {first.scene.title}: {first.metric.label} by checkpoint, "
             f"{_images(group)}"
         )
-        slug = f"history-{first.codec}-{first.scene.slug}-{first.measure.name}"
+        slug = f"history-{first.codec}-{first.scene.slug}-{first.metric.name}"
         notes = dict.fromkeys(note for history in group for note in history.notes)
         remarks = (f"Checkpoints by {by}.", *notes)
         tables.append(Table(slug, title, columns, rows, remarks))
@@ -59,9 +59,9 @@ def change_lines(found: Sequence[History]) -> list[str]:
         for change in history.changes:
             before, after = history.checkpoints[change.place - 1 : change.place + 1]
             lines.append(
-                f"{history.scene.title}, {history.measure.title} at {history.rate}: "
+                f"{history.scene.title}, {history.metric.title} at {history.rate}: "
                 f"{_way(history, change)} from {before.label} to {after.label}, "
-                f"{_signed(change.difference, history.measure.decimals)}"
+                f"{_signed(change.difference, history.metric.decimals)}"
             )
     return lines
 
@@ -77,7 +77,7 @@ def write_history(found: Sequence[History], by: str, out: Path) -> list[Path]:
         out.mkdir(parents=True, exist_ok=True)
         for group in _groups(found):
             first = group[0]
-            stem = out / f"history-{first.codec}-{first.scene.slug}-{first.measure.name}"
+            stem = out / f"history-{first.codec}-{first.scene.slug}-{first.metric.name}"
             figure = draw_history(group, by)
             for suffix, facts in ((".pdf", {"CreationDate": None}), (".png", None)):
                 paths.append(stem.with_name(f"{stem.name}{suffix}"))
@@ -105,7 +105,7 @@ def draw_history(group: Sequence[History], by: str) -> Figure:
             _mark(axes, x[change.place - 1], x[change.place], history, change)
     _name_checkpoints(axes, labels)
     axes.set_title(f"{first.title}, {first.scene.title}, {_images(group)}", pad=4)
-    axes.set_ylabel(first.measure.label)
+    axes.set_ylabel(first.metric.label)
     axes.set_xlabel(f"Checkpoint (by {by})")
     axes.set_axisbelow(True)
     sns.despine(ax=axes)
@@ -117,7 +117,7 @@ def draw_history(group: Sequence[History], by: str) -> Figure:
 
 
 def _way(history: History, change: Change) -> str:
-    return "worse" if change.difference * history.measure.sign < 0 else "better"
+    return "worse" if change.difference * history.metric.sign < 0 else "better"
 
 
 def _mark(axes: Axes, before: int, after: int, history: History, change: Change) -> None:
@@ -162,7 +162,7 @@ def _name_checkpoints(axes: Axes, labels: Sequence[str]) -> None:
 def _groups(found: Sequence[History]) -> list[list[History]]:
     groups: dict[tuple[str, str], list[History]] = {}
     for history in found:
-        groups.setdefault((history.scene.title, history.measure.name), []).append(history)
+        groups.setdefault((history.scene.title, history.metric.name), []).append(history)
     return list(groups.values())
 
 
@@ -178,7 +178,7 @@ def _cell(history: History, label: str) -> Cell:
         return number(None, 0)
     place = labels.index(label)
     change = next((c for c in history.changes if c.place == place), None)
-    decimals = history.measure.decimals
+    decimals = history.metric.decimals
     note = ""
     if change is not None:
         note = f"changed here by {_signed(change.difference, decimals)} (p {change.p:.2g})"

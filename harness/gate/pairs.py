@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.measures import name_among
-from harness.analysis.records import CASE, OPTIONAL, REQUIRED, separate_checkpoints
+from harness.analysis.records import CASE, OPTIONAL, REQUIRED, name_among, separate_checkpoints
 from harness.errors import HarnessError
 
 SAME = [*CASE, "random"]

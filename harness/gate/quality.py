@@ -10,9 +10,8 @@ import pandas as pd
 
 from harness.analysis.bootstrap import MIN_IMAGES, mean_interval
 from harness.analysis.curves import Floats
-from harness.analysis.measures import MEASURES, Measure, measures_in
-from harness.analysis.records import scenes
-from harness.catalog.metrics import BITRATE, Limit
+from harness.analysis.records import metrics_in, scenes
+from harness.catalog.metrics import BITRATE, METRICS, Limit, Metric
 from harness.gate.bd import bd_change
 from harness.gate.finding import Finding, Verdict
 from harness.gate.flips import FlipFamily, standardised
@@ -58,29 +57,29 @@ class _Quality:
             for codec, of_codec in rows.groupby("codec", sort=True):
                 title = str(of_codec["title"].iloc[0])
                 order = of_codec.groupby("rate")["rate_index"].min().sort_values(kind="stable")
-                measures = measures_in(of_codec)
+                metrics = metrics_in(of_codec)
                 for rate in order.index:
                     point = of_codec[of_codec["rate"] == rate]
-                    for measure in (BITRATE, *measures):
+                    for metric in (BITRATE, *metrics):
                         finding = Finding(
-                            "bits" if measure is BITRATE else "quality",
-                            measure.name, str(codec), title, scene, str(rate), "not judged",
+                            "bits" if metric is BITRATE else "quality",
+                            metric.name, str(codec), title, scene, str(rate), "not judged",
                         )  # fmt: skip
-                        yield self._of_rate(finding, point, measure)
-                for measure in measures:
+                        yield self._of_rate(finding, point, metric)
+                for metric in metrics:
                     finding = Finding(
-                        "bd_rate", measure.name, str(codec), title, scene, "", "not judged"
+                        "bd_rate", metric.name, str(codec), title, scene, "", "not judged"
                     )
-                    yield self._of_curve(finding, of_codec, measure)
+                    yield self._of_curve(finding, of_codec, metric)
 
     def _of_rate(
-        self, finding: Finding, rows: pd.DataFrame, measure: Measure
+        self, finding: Finding, rows: pd.DataFrame, metric: Metric
     ) -> tuple[Finding, float | None]:
         other = self.candidate.loc[rows.index]
-        before, after, note = _values(rows, other, measure)
+        before, after, note = _values(rows, other, metric)
         known = ~np.isnan(before + after)
         finding = replace(finding, images=int(known.sum()), note=note)
-        if measure is BITRATE:
+        if metric is BITRATE:
             finding = replace(finding, different=_different(rows, other))
         if not known.any():
             return finding, None
@@ -97,17 +96,17 @@ class _Quality:
             return finding, None
         harm = np.full(len(self.units), np.nan)
         keys = zip(rows["dataset"], rows["image"], strict=True)
-        harm[[self.units[key] for key in keys]] = -measure.sign * change
+        harm[[self.units[key] for key in keys]] = -metric.sign * change
         return finding, self.family.add(self.family.means(harm))
 
     def _of_curve(
-        self, finding: Finding, rows: pd.DataFrame, measure: Measure
+        self, finding: Finding, rows: pd.DataFrame, metric: Metric
     ) -> tuple[Finding, float | None]:
         units = {image: n for (dataset, image), n in self.units.items()
                  if dataset == finding.scene.dataset}  # fmt: skip
         other = self.candidate.loc[rows.index]
         found, flipped = bd_change(
-            finding, rows, other, measure, self.family.signs, units, self.limits
+            finding, rows, other, metric, self.family.signs, units, self.limits
         )
         if found.verdict == "not judged" or found.images < MIN_IMAGES:
             return found, None
@@ -132,7 +131,7 @@ class _Quality:
 
     def _limit(self, finding: Finding) -> Limit:
         if finding.kind == "bd_rate":
-            sound = MEASURES[finding.subject].needs_reference
+            sound = METRICS[finding.subject].needs_reference
             judged = sound and self.limits.of(finding.subject).judged
             return self.limits.bd_rate if judged else Limit()
         return self.limits.bits if finding.kind == "bits" else self.limits.of(finding.subject)
@@ -143,19 +142,17 @@ def _harm(finding: Finding) -> float:
     change = finding.change or 0.0
     if finding.kind != "quality":
         return change
-    return -MEASURES[finding.subject].sign * change
+    return -METRICS[finding.subject].sign * change
 
 
-def _values(
-    rows: pd.DataFrame, other: pd.DataFrame, measure: Measure
-) -> tuple[Floats, Floats, str]:
+def _values(rows: pd.DataFrame, other: pd.DataFrame, metric: Metric) -> tuple[Floats, Floats, str]:
     """Both sides' values (float64, N each; NaN where they do not compare), and why some do not."""
-    before = rows[measure.name].to_numpy(dtype=np.float64, copy=True)
-    if measure.name not in other:
+    before = rows[metric.name].to_numpy(dtype=np.float64, copy=True)
+    if metric.name not in other:
         return before, np.full_like(before, np.nan), "the candidate has no values"
-    after = other[measure.name].to_numpy(dtype=np.float64, copy=True)
+    after = other[metric.name].to_numpy(dtype=np.float64, copy=True)
     notes = []
-    card = f"{measure.name}_card"
+    card = f"{metric.name}_card"
     if card in rows and card in other:
         cards = [frame[card].fillna("").astype(str).to_numpy() for frame in (rows, other)]
         unlike = (cards[0] != cards[1]) & ~np.isnan(before + after)

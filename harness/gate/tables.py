@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.bootstrap import MIN_IMAGES, Interval
-from harness.analysis.measures import MEASURES
+from harness.catalog.metrics import BITRATE, METRICS
 from harness.gate.compare import Comparison
 from harness.gate.finding import Finding
 from harness.report.render import markdown
@@ -44,14 +44,14 @@ MOST_LINES = 20
 def subject_label(finding: Finding) -> str:
     """What was compared: ``DISTS ↓``, ``BD-rate by DISTS (%) ↓``."""
     if finding.kind == "bits":
-        return "Bitrate (bpp) ↓"
+        return BITRATE.label
     if finding.kind == "speed":
         return TIMES[finding.subject]
     if finding.kind == "bd_rate":
-        return f"BD-rate by {MEASURES[finding.subject].title} (%) ↓"
+        return f"BD-rate by {METRICS[finding.subject].title} (%) ↓"
     if finding.kind == "status":
         return "Runs"
-    return MEASURES[finding.subject].label
+    return METRICS[finding.subject].label
 
 
 def verdict_text(finding: Finding) -> str:
@@ -184,8 +184,8 @@ def _row(finding: Finding) -> list[Cell]:
 
 def _decimals(finding: Finding) -> int:
     if finding.kind == "quality":
-        return max(MEASURES[finding.subject].decimals, 3)
-    return {"bits": 4, "bd_rate": 2, "speed": 2, "status": 0}[finding.kind]
+        return max(METRICS[finding.subject].decimals, 3)
+    return {"bits": BITRATE.decimals, "bd_rate": 2, "speed": 2, "status": 0}[finding.kind]
 
 
 def _change(finding: Finding, decimals: int) -> Cell:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.analysis import BDOptions, BDRate, bd_rates, measure_named
-from harness.analysis.measures import Measure, name_among
+from harness.analysis import BDOptions, BDRate, bd_rates
+from harness.analysis.records import name_among
+from harness.catalog.metrics import Metric, metric_named
 from harness.paper.beside import Pair, twin_table
 from harness.paper.material import Material
 from harness.paper.reference import Reference
@@ -36,7 +37,7 @@ class PaperBD:
 def bd_part(
     of: Material,
     reference: Reference,
-    metric: str,
+    metric_name: str,
     anchor: str | None = None,
     options: BDOptions | None = None,
 ) -> PaperBD:
@@ -45,14 +46,14 @@ def bd_part(
     Args:
         of: The results.
         reference: What was published.
-        metric: The metric.
+        metric_name: The metric.
         anchor: Another codec to compare with than the protocol's.
         options: How BD-rates are computed; the protocol's exclusions are added.
 
     Raises:
         UnknownName: ``anchor`` is not in the results.
     """
-    measure = measure_named(metric)
+    metric = metric_named(metric_name)
     protocol = of.protocol
     has_rate = of.quality.loc[of.quality["bpp"].notna(), "codec"]
     measured = list(dict.fromkeys(has_rate))
@@ -64,9 +65,9 @@ def bd_part(
         exclude={k: v for k, v in protocol.bdrate.exclude.items() if k in measured},
     )
     records = of.quality[of.quality["codec"].isin(codecs)]
-    found = bd_rates(records, measure, chosen, asked) if chosen in measured else []
+    found = bd_rates(records, metric, chosen, asked) if chosen in measured else []
     rates = {(cell.codec, cell.scene.dataset): cell for cell in found}
-    builder = _Builder(of, reference, measure, chosen, rates, tuple(codecs))
+    builder = _Builder(of, reference, metric, chosen, rates, tuple(codecs))
     return PaperBD(builder.table(asked), builder.twin(), tuple(detail_tables(found, asked)))
 
 
@@ -74,7 +75,7 @@ def bd_part(
 class _Builder:
     of: Material
     reference: Reference
-    measure: Measure
+    metric: Metric
     anchor: str
     rates: dict[tuple[str, str], BDRate]
     codecs: Sequence[str]
@@ -86,8 +87,8 @@ class _Builder:
             Column("average", AVERAGE, "lower"),
         ]
         rows = [self._row(codec) for codec in self.codecs]
-        title = f"BD-rate (%) by {self.measure.title}; anchor {self.of.title_of(self.anchor)}"
-        return make_table(f"bdrate-{self.measure.name}", title, columns, rows, self._told(options))
+        title = f"BD-rate (%) by {self.metric.title}; anchor {self.of.title_of(self.anchor)}"
+        return make_table(f"bdrate-{self.metric.name}", title, columns, rows, self._told(options))
 
     def _row(self, codec: str) -> list[Cell]:
         cells = [self._cell(codec, dataset) for dataset in self.of.protocol.datasets]
@@ -137,7 +138,7 @@ class _Builder:
                 for dataset, title in self.of.protocol.datasets.items()
             ]
             pairs += [*of_codec, self._average_pair(codec, of_codec)]
-        name, title = self.measure.name, self.measure.title
+        name, title = self.metric.name, self.metric.title
         told = ["Differences are in points of percent."]
         return twin_table(
             f"bdrate-{name}-twin",
@@ -154,7 +155,7 @@ class _Builder:
             cell = replace(cell, note="; ".join(filter(None, (over, cell.note))))
         frame = self.reference.bdrate
         rows = frame[
-            (frame["metric"] == self.measure.name)
+            (frame["metric"] == self.metric.name)
             & (frame["codec"] == codec.partition("@")[0])
             & (frame["dataset"] == dataset)
             & (frame["anchor"] == self.of.protocol.bdrate.anchor)

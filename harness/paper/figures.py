@@ -33,8 +33,8 @@ def paper_panels(of: Material) -> list[Panel]:
     """The panels that the protocol asks for and the results allow, by data set and metric."""
     titles = of.protocol.datasets
     order = list(of.protocol.metrics), list(titles)
-    panels = [p for p in rd_panels(of.quality) if p.measure.name in order[0]]
-    panels.sort(key=lambda p: (order[1].index(p.scene.dataset), order[0].index(p.measure.name)))
+    panels = [p for p in rd_panels(of.quality) if p.metric.name in order[0]]
+    panels.sort(key=lambda p: (order[1].index(p.scene.dataset), order[0].index(p.metric.name)))
     return [replace(p, scene=replace(p.scene, dataset=titles[p.scene.dataset])) for p in panels]
 
 
@@ -50,22 +50,22 @@ def write_rd_figures(panels: Sequence[Panel], out: Path) -> list[Path]:
 def draw_grid(panels: Sequence[Panel]) -> Figure:
     """A row a metric, a column a data set, one legend below; no panel, no curves."""
     scenes = list(dict.fromkeys(panel.scene for panel in panels))
-    measures = list(dict.fromkeys(panel.measure for panel in panels))
+    metrics = list(dict.fromkeys(panel.metric for panel in panels))
     handles = legend_handles(panels)
     lines, columns = legend_grid(handles, PAGE_WIDTH)
-    size = (PAGE_WIDTH, len(measures) * GRID_HEIGHT + lines * LEGEND_LINE + 0.1)
+    size = (PAGE_WIDTH, len(metrics) * GRID_HEIGHT + lines * LEGEND_LINE + 0.1)
     figure = Figure(figsize=size, layout="constrained")
-    places = figure.subplots(len(measures), len(scenes), squeeze=False)
+    places = figure.subplots(len(metrics), len(scenes), squeeze=False)
     for axes in places.flatten():
         axes.set_axis_off()
     for panel in panels:
-        row, column = measures.index(panel.measure), scenes.index(panel.scene)
+        row, column = metrics.index(panel.metric), scenes.index(panel.scene)
         axes = places[row, column]
         axes.set_axis_on()
         draw_axes(axes, panel, titled=row == 0)
         if column:
             axes.set_ylabel("")
-        if row < len(measures) - 1:
+        if row < len(metrics) - 1:
             axes.set_xlabel("")
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, **COMPACT)
     return figure

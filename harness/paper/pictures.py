@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from harness.analysis.measures import Measure
+from harness.catalog.metrics import Metric
 from harness.paper.crops import Box
 from harness.report.figures import PAGE_WIDTH, save_figure
 from harness.report.style import PAPER
@@ -75,7 +75,7 @@ class Picture:
         return "".join(c if c.isalnum() or c in "._-" else "-" for c in f"{self.dataset}-{stem}")
 
 
-def write_pictures(pictures: Sequence[Picture], measure: Measure, out: Path) -> list[Path]:
+def write_pictures(pictures: Sequence[Picture], metric: Metric, out: Path) -> list[Path]:
     """Write each panel as ``pictures-<data set>-<image>``, ``.pdf`` and ``.png``.
 
     Returns:
@@ -84,12 +84,12 @@ def write_pictures(pictures: Sequence[Picture], measure: Measure, out: Path) -> 
     out.mkdir(parents=True, exist_ok=True)
     paths = []
     for picture in pictures:
-        paths += save_figure(draw_picture(picture, measure), out / f"pictures-{picture.slug}")
+        paths += save_figure(draw_picture(picture, metric), out / f"pictures-{picture.slug}")
     return paths
 
 
 @mpl.rc_context(PAPER)
-def draw_picture(picture: Picture, measure: Measure) -> Figure:
+def draw_picture(picture: Picture, metric: Metric) -> Figure:
     """The photograph with the part marked, then the part itself, original and by codec.
 
     Under each stand the codec and, of the whole image, the metric's value / bpp.
@@ -110,9 +110,9 @@ def draw_picture(picture: Picture, measure: Measure) -> Figure:
     first = _place(figure, whole)
     _show(first, picture.original, f"{picture.title or picture.dataset}, {picture.image}", "")
     first.add_patch(_frame(picture.box, min(height, width)))
-    labels = [("Original", f"{measure.title} / BPP", picture.box.of(picture.original))]
+    labels = [("Original", f"{metric.title} / BPP", picture.box.of(picture.original))]
     labels += [
-        (tile.title, f"{tile.value:.{measure.decimals}f} / {tile.bpp:.4f}", tile.pixels)
+        (tile.title, f"{tile.value:.{metric.decimals}f} / {tile.bpp:.4f}", tile.pixels)
         for tile in picture.tiles
     ]
     for place, (title, told, pixels) in enumerate(labels):

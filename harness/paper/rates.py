@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from harness.analysis import MEASURES
+from harness.catalog.metrics import BITRATE, METRICS
 from harness.paper.beside import Pair, twin_table
 from harness.paper.material import Material
 from harness.paper.reference import PAPERS_LPIPS, Reference
@@ -15,8 +15,6 @@ from harness.report.tables import BLANK, Cell, Column, Table, make_table, number
 
 NEAR = 0.1
 """A measured rate point stands beside a published one whose bitrate is within a tenth."""
-
-METRICS = ("psnr", "ms_ssim", "lpips", "dists")
 
 
 def rates_twin(of: Material, reference: Reference) -> Table | None:
@@ -46,27 +44,25 @@ def _pairs(row: pd.Series, means: pd.DataFrame, of: Material) -> Iterator[Pair]:
     codec, dataset = str(row["codec"]), str(row["dataset"])
     why = of.why_missing(codec, dataset) or "no rate point near this bitrate"
     near = _nearest(means, codec, dataset, float(row["bpp"]))
-    for quantity in ("bpp", *METRICS):
-        published = float(row[quantity])
+    for metric in (BITRATE, *METRICS.values()):
+        published = float(row.get(metric.name, math.nan))
         if math.isnan(published):
             continue
-        measure = MEASURES.get(quantity)
-        decimals = 4 if measure is None else measure.decimals
-        value = None if near is None or quantity not in near else float(near[quantity])
+        value = None if near is None or metric.name not in near else float(near[metric.name])
         note = why if near is None else f"{near.name}, over {int(near['images'])} images"
-        other = quantity == "lpips" and row["lpips_network"] != PAPERS_LPIPS
+        other = metric.name == "lpips" and row["lpips_network"] != PAPERS_LPIPS
         yield Pair(
             (
                 of.title_of(codec),
                 of.protocol.datasets[dataset],
                 str(row["rate"]),
-                "bpp" if measure is None else measure.title,
+                metric.unit if metric is BITRATE else metric.title,
             ),
-            number(value, decimals, note=note),
+            number(value, metric.decimals, note=note),
             published,
             source=f"{row['source']}, {row['cell']}",
             incomparable=f"another LPIPS: {row['lpips_network']}'s" if other else "",
-            decimals=decimals,
+            decimals=metric.decimals,
         )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.analysis.measures import MEASURES
+from harness.catalog.metrics import METRICS
 from harness.catalog.toml import read_toml
 from harness.errors import HarnessError
 from harness.paths import data_folder
@@ -29,7 +29,7 @@ TABLES = {
 }  # fmt: skip
 """The files of the folder and their columns, beside ``source`` and ``cell``."""
 
-NUMBERS = ("percent", "value", "bpp", *MEASURES)
+NUMBERS = ("percent", "value", "bpp", *METRICS)
 NOMINAL = "nominal"
 """In place of a data set: a rate that was aimed at, not measured."""
 
@@ -87,7 +87,7 @@ class Reference:
         place = measured.groupby(["codec", "dataset", "source"])["bpp"].rank(method="first")
         cards = {
             f"{name}_card": "published:" + measured["source"]
-            for name in MEASURES
+            for name in METRICS
             if name in measured
         }
         return measured.assign(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.analysis import BDOptions, measure_named
+from harness.analysis import BDOptions
+from harness.catalog.metrics import metric_named
 from harness.errors import HarnessError
 from harness.paper.bdrates import bd_part
 from harness.paper.figures import GRID, paper_panels, write_rd_figures
@@ -71,8 +72,8 @@ def write_paper(
         figures = write_rd_figures(panels, out / "figures")
         shown = [out / "figures" / f"{stem}.png" for stem in whole_figures(panels)]
         shown += [path for path in figures if path.name == f"{GRID}.png"]
-        measure = measure_named(protocol.pictures.metric)
-        of_pictures = write_pictures(pictures, measure, out / "figures")
+        metric = metric_named(protocol.pictures.metric)
+        of_pictures = write_pictures(pictures, metric, out / "figures")
         shown += [path for path in of_pictures if path.suffix == ".png"]
         tables = [
             path
@@ -111,12 +112,12 @@ def _captions(
     pictures: Sequence[Picture], not_shown: Mapping[str, str], of: Material, reference: Reference
 ) -> Table:
     """What stands under the pictures, the published captions, and what is not shown."""
-    measure = measure_named(of.protocol.pictures.metric)
+    metric = metric_named(of.protocol.pictures.metric)
     columns = (
         Column("dataset", "Data set", is_text=True),
         Column("image", "Image", is_text=True),
         Column("codec", "Method", is_text=True),
-        Column("value", measure.title),
+        Column("value", metric.title),
         Column("bpp", "BPP"),
         Column("state", "State", is_text=True),
         Column("source", "Source", is_text=True),
@@ -127,7 +128,7 @@ def _captions(
         for p in pictures
         for t in p.tiles
     ]
-    published = reference.pictures if measure.name == "dists" else reference.pictures.head(0)
+    published = reference.pictures if metric.name == "dists" else reference.pictures.head(0)
     rows += [
         _caption(
             titles.get(row["dataset"], row["dataset"]), f"of Figure {row['figure']}",
@@ -139,7 +140,7 @@ def _captions(
     told = [f"No pictures of {titles.get(name, name)}: {why}." for name, why in not_shown.items()]
     if len(published):
         told.append("The document does not name its images: none is set against a measured one.")
-    title = f"Pictures: {measure.title} / BPP of the whole images"
+    title = f"Pictures: {metric.title} / BPP of the whole images"
     return make_table("pictures", title, columns, rows, told)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.analysis.bdrate import BDOptions, BDRate
 from harness.analysis.bootstrap import MIN_IMAGES, Interval
-from harness.analysis.measures import MEASURES
+from harness.catalog.metrics import METRICS
 from harness.report.style import legend_order
 from harness.report.tables import (
     BLANK,
@@ -40,10 +40,10 @@ def detail_tables(cells: Sequence[BDRate], options: BDOptions) -> list[Table]:
     tables = []
     for scene in dict.fromkeys(cell.scene for cell in cells):
         of_scene = _in_order([cell for cell in cells if cell.scene == scene])
-        measure = MEASURES[of_scene[0].metric]
+        metric = METRICS[of_scene[0].metric]
         rows = [_detail_row(cell) for cell in of_scene]
-        title = f"BD-rate on {scene.title} by {measure.title}; anchor {_anchor_title(of_scene)}"
-        slug = f"bdrate-{scene.slug}-{measure.name}"
+        title = f"BD-rate on {scene.title} by {metric.title}; anchor {_anchor_title(of_scene)}"
+        slug = f"bdrate-{scene.slug}-{metric.name}"
         told = remarks(options)
         if any(0 < cell.images < MIN_IMAGES for cell in of_scene):
             told.append(f"Intervals need {MIN_IMAGES} images.")
@@ -57,7 +57,7 @@ def overview_tables(by_metric: Sequence[Sequence[BDRate]], options: BDOptions) -
     metrics = list(dict.fromkeys(metric for _, _, metric in cells))
     columns = [
         Column("codec", "Codec", is_text=True),
-        *(Column(metric, MEASURES[metric].title, "lower") for metric in metrics),
+        *(Column(metric, METRICS[metric].title, "lower") for metric in metrics),
     ]
     tables = []
     for scene in dict.fromkeys(scene for scene, _, _ in cells):

@@ -57,7 +57,7 @@ def write_figures(panels: Sequence[Panel], out: Path) -> list[Path]:
         by_scene.setdefault(panel.scene.slug, []).append(panel)
     for slug, of_scene in by_scene.items():
         for panel in of_scene:
-            paths += save_figure(draw_panel(panel), out / f"rd-{slug}-{panel.measure.name}")
+            paths += save_figure(draw_panel(panel), out / f"rd-{slug}-{panel.metric.name}")
         if len(of_scene) > 1:
             paths += save_figure(draw_scene(of_scene), out / f"rd-{slug}")
     return paths
@@ -67,7 +67,7 @@ def whole_figures(panels: Sequence[Panel]) -> list[str]:
     """The names, without suffix, of the figures that together show every panel once."""
     metrics: dict[str, list[str]] = {}
     for panel in panels:
-        metrics.setdefault(panel.scene.slug, []).append(panel.measure.name)
+        metrics.setdefault(panel.scene.slug, []).append(panel.metric.name)
     return [
         f"rd-{slug}" if len(names) > 1 else f"rd-{slug}-{names[0]}"
         for slug, names in metrics.items()
@@ -145,7 +145,7 @@ def draw_axes(axes: Axes, panel: Panel, *, titled: bool = True) -> None:
         axes.plot(line.bpp, line.quality, **_look(line))
     if titled:
         axes.set_title(_title(panel), pad=4)
-    axes.set_ylabel(panel.measure.label)
+    axes.set_ylabel(panel.metric.label)
     axes.set_xlabel("Bitrate (bpp)")
     _scale_rate(axes, panel)
     if scales_ms_ssim(panel):
@@ -201,7 +201,7 @@ def _scale_rate(axes: Axes, panel: Panel) -> None:
 
 def scales_ms_ssim(panel: Panel) -> bool:
     """Whether MS-SSIM nears 1, where a linear axis would show all good codecs as one."""
-    if panel.measure.name != "ms_ssim":
+    if panel.metric.name != "ms_ssim":
         return False
     return max(float(line.quality.max()) for line in panel.lines) >= NEAR_ONE
 

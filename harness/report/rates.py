@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from harness.analysis.measures import Measure, measures_in
-from harness.analysis.records import curve_records, scenes, separate_checkpoints
+from harness.analysis.records import curve_records, metrics_in, scenes, separate_checkpoints
+from harness.catalog.metrics import Metric
 from harness.report.style import legend_order
 from harness.report.tables import Cell, Column, Table, count, make_table, number, words
 
@@ -25,13 +25,13 @@ def rate_tables(frame: pd.DataFrame) -> list[Table]:
     """
     tables = []
     for scene, records in scenes(curve_records(frame)):
-        measures = measures_in(records)
+        metrics = metrics_in(records)
         columns = [
             Column("codec", "Codec", is_text=True),
             Column("rate", "Rate", is_text=True),
             Column("images", "Images"),
             Column("bpp", "bpp"),
-            *(Column(m.name, m.label) for m in measures),
+            *(Column(m.name, m.label) for m in metrics),
         ]
         rows = [
             [
@@ -39,7 +39,7 @@ def rate_tables(frame: pd.DataFrame) -> list[Table]:
                 words(str(point["rate"].iloc[0])),
                 _counted(point),
                 number(point["bpp"].mean(), 4),
-                *(_mean(point, measure) for measure in measures),
+                *(_mean(point, metric) for metric in metrics),
             ]
             for point in _points(records)
         ]
@@ -61,7 +61,7 @@ def summary_table(frame: pd.DataFrame) -> Table:
     ran = separate_checkpoints(frame[frame["status"] == "ok"])
     quality = curve_records(frame)
     quality = quality[quality["status"] == "ok"]
-    measures = measures_in(quality)
+    metrics = metrics_in(quality)
     several = [name for name in ("dataset", "resolution") if len(ran[name].unique()) > 1]
     columns = [
         *(Column(name, name.capitalize(), is_text=True) for name in several),
@@ -69,7 +69,7 @@ def summary_table(frame: pd.DataFrame) -> Table:
         Column("rate", "Rate", is_text=True),
         Column("images", "Images"),
         Column("bpp", "bpp"),
-        *(Column(m.name, m.label) for m in measures),
+        *(Column(m.name, m.label) for m in metrics),
         Column("encode_ms", "Encode (ms)"),
         Column("decode_ms", "Decode (ms)"),
     ]
@@ -86,7 +86,7 @@ def summary_table(frame: pd.DataFrame) -> Table:
                     words(str(point["rate"].iloc[0])),
                     count(len(scored)),
                     blank or number(scored["bpp"].mean(), 4),
-                    *(blank or _mean(scored, measure) for measure in measures),
+                    *(blank or _mean(scored, metric) for metric in metrics),
                     number(point["encode_ms"].median(), 1),
                     number(point["decode_ms"].median(), 1),
                 ]
@@ -108,18 +108,18 @@ def _counted(point: pd.DataFrame) -> Cell:
     return Cell(str(ok), float(ok), note=note)
 
 
-def _mean(point: pd.DataFrame, measure: Measure) -> Cell:
+def _mean(point: pd.DataFrame, metric: Metric) -> Cell:
     """The mean over the images that have a finite value, with a note where some have none."""
     ok = point[point["status"] == "ok"]
-    values = ok[measure.name].to_numpy(dtype=np.float64)
-    card = f"{measure.name}_card"
-    if card in ok and len(set(ok.loc[ok[measure.name].notna(), card])) > 1:
-        return Cell(number(None, 0).text, note=f"{measure.title} was computed in different ways")
+    values = ok[metric.name].to_numpy(dtype=np.float64)
+    card = f"{metric.name}_card"
+    if card in ok and len(set(ok.loc[ok[metric.name].notna(), card])) > 1:
+        return Cell(number(None, 0).text, note=f"{metric.title} was computed in different ways")
     finite = values[np.isfinite(values)]
     infinite = int(np.isinf(values).sum())
     if infinite == len(values) > 0:
-        return number(np.inf, measure.decimals, note="lossless on every image")
+        return number(np.inf, metric.decimals, note="lossless on every image")
     notes = [f"mean over {len(finite)} of {len(values)} images"] * (0 < len(finite) < len(values))
     notes += [f"{infinite} lossless"] * (infinite > 0)
     mean = float(finite.mean()) if len(finite) else None
-    return number(mean, measure.decimals, note="; ".join(notes))
+    return number(mean, metric.decimals, note="; ".join(notes))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.analysis import BDOptions, bd_rates, default_anchor, measures_in
+from harness.analysis import BDOptions, bd_rates, default_anchor, metrics_in
 from harness.analysis.panels import rd_panels
 from harness.analysis.records import curve_records
 from harness.errors import HarnessError
@@ -80,10 +80,10 @@ def report_tables(
 ) -> dict[str, list[Table]]:
     """All tables of a report under their headings."""
     sections: dict[str, list[Table]] = {}
-    measures = measures_in(curve_records(frame))
+    metrics = metrics_in(curve_records(frame))
     anchor = anchor or default_anchor(frame)
-    if anchor is not None and measures:
-        by_metric = [bd_rates(frame, measure, anchor, options) for measure in measures]
+    if anchor is not None and metrics:
+        by_metric = [bd_rates(frame, metric, anchor, options) for metric in metrics]
         details = [table for cells in by_metric for table in detail_tables(cells, options)]
         sections["BD-rate"] = [
             *overview_tables(by_metric, options),

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from made_results import changed, curve, real_results, together
 
-from harness.analysis import MEASURES, BDOptions, bd_rates
+from harness.analysis import BDOptions, bd_rates
+from harness.catalog.metrics import METRICS
 from harness.report import summary_table
 from harness.report.bdtables import detail_tables, overview_tables
 from harness.report.coverage import coverage_table, failures_table
@@ -134,7 +135,7 @@ def test_markdown_cells_keep_to_their_columns():
 
 def test_csv_has_the_numbers_in_full_and_blanks_empty():
     frame = together(curve("anchor", RATES, PSNR), curve("test", [r / 3 for r in RATES], PSNR))
-    cells = bd_rates(frame, MEASURES["psnr"], "anchor", BDOptions(samples=50))
+    cells = bd_rates(frame, METRICS["psnr"], "anchor", BDOptions(samples=50))
     text = csv_text(detail_tables(cells, BDOptions())[0])
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [r["codec"] for r in rows] == ["ANCHOR", "TEST"]
@@ -145,7 +146,7 @@ def test_csv_has_the_numbers_in_full_and_blanks_empty():
 
 def test_a_refused_bd_rate_is_a_blank_with_its_reason_in_every_format():
     frame = together(curve("anchor", RATES, PSNR), curve("test", RATES[:2], PSNR[:2]))
-    cells = bd_rates(frame, MEASURES["psnr"], "anchor")
+    cells = bd_rates(frame, METRICS["psnr"], "anchor")
     detail = detail_tables(cells, BDOptions())[0]
     overview = overview_tables([cells], BDOptions())[0]
     for render in (markdown, csv_text, latex):
@@ -157,7 +158,7 @@ def test_the_tables_say_what_was_excluded_and_that_only_the_pareto_front_was_use
     options = BDOptions(pareto=True, exclude={"control-gic": 0.15}, samples=50)
     cells = bd_rates(
         together(curve("anchor", RATES, PSNR), curve("control-gic", RATES, PSNR)),
-        MEASURES["psnr"],
+        METRICS["psnr"],
         "anchor",
         options,
     )
