@@ -158,19 +158,23 @@ def main() -> None:
         print("| equal pairs, noise of an image | pairs | failed, no limits | failed, default |")
         print("| :-- | --: | --: | --: |")
         for world in EQUAL:
-            tell(world, pool.map(partial(false_alarms, world=world), range(arguments.pairs)))
+            print_row(world, pool.map(partial(false_alarms, world=world), range(arguments.pairs)))
         print("\n| 1 % loss in DISTS, noise of an image | pairs | failed | DISTS named |")
         print("| :-- | --: | --: | --: |")
         for world in WORSE:
-            tell(world, pool.map(partial(outcome, world=world, limits=Limits()), range(worse)))
+            print_row(world, pool.map(partial(outcome, world=world, limits=Limits()), range(worse)))
 
 
-def tell(world: World, ends: Iterable[tuple[bool, bool]]) -> None:
+def print_row(world: World, ends: Iterable[tuple[bool, bool]]) -> None:
     """Print a row: how many pairs, and in what share of them each came true."""
-    told = list(ends)
-    shares = (sum(end[k] for end in told) / len(told) for k in (0, 1))
+    outcomes = list(ends)
+    shares = (sum(end[k] for end in outcomes) / len(outcomes) for k in (0, 1))
     skewed = ", skewed" if world.skewed else ""
-    cells = (f"{world.noise:.1%}{skewed}", str(len(told)), *(f"{share:.1%}" for share in shares))
+    cells = (
+        f"{world.noise:.1%}{skewed}",
+        str(len(outcomes)),
+        *(f"{share:.1%}" for share in shares),
+    )
     print(f"| {' | '.join(cells)} |", flush=True)
 
 

@@ -2,18 +2,18 @@
 
 from harness.analysis.bdrate import MIN_OVERLAP, BDOptions, BDRate, bd_rates, default_anchor
 from harness.analysis.curves import Curve, curves_of
-from harness.analysis.records import Scene, curve_records, metrics_in, scenes
+from harness.analysis.records import ImageSet, curve_records, image_sets, metrics_in
 
 __all__ = [
     "MIN_OVERLAP",
     "BDOptions",
     "BDRate",
     "Curve",
-    "Scene",
+    "ImageSet",
     "bd_rates",
     "curve_records",
     "curves_of",
     "default_anchor",
+    "image_sets",
     "metrics_in",
-    "scenes",
 ]

@@ -19,7 +19,7 @@ from harness.analysis import bootstrap, pchip
 from harness.analysis.bootstrap import Interval
 from harness.analysis.comparison import Refused, comparable, mean_goodness
 from harness.analysis.curves import Curve, Floats, curves_of
-from harness.analysis.records import Scene, curve_records, name_among, scenes
+from harness.analysis.records import ImageSet, curve_records, image_sets, name_among
 from harness.catalog.metrics import Metric
 
 MIN_OVERLAP = 1 / 3
@@ -62,7 +62,7 @@ class BDRate:
         title: Its name as printed.
         anchor: The anchor's name.
         metric: The metric's name.
-        scene: Data set and resolution.
+        image_set: Data set and resolution.
         percent: BD-rate of the curves of data set means by PCHIP; ``None`` where refused.
         interval: Its paired bootstrap interval.
         akima: The same figure by Akima interpolation.
@@ -81,7 +81,7 @@ class BDRate:
     title: str
     anchor: str
     metric: str
-    scene: Scene
+    image_set: ImageSet
     percent: float | None = None
     interval: Interval | None = None
     akima: float | None = None
@@ -121,7 +121,7 @@ def bd_rates(
         options: What to refuse and how to interpolate.
 
     Returns:
-        One cell for every codec in the results, the anchor included, by scene and codec. Codecs
+        One cell for every codec in the results, the anchor included, by image set and codec. Codecs
         that were only ever run with random weights have none.
 
     Raises:
@@ -133,10 +133,10 @@ def bd_rates(
     anchor = name_among("codec", anchor, codecs)
     exclude = {name_among("codec", k, codecs): v for k, v in options.exclude.items()}
     cells = []
-    for scene, rows in scenes(records):
+    for image_set, rows in image_sets(records):
         curves = curves_of(rows, metric)
         for codec, test in curves.items():
-            cell = BDRate(codec, test.title, anchor, metric.name, scene)
+            cell = BDRate(codec, test.title, anchor, metric.name, image_set)
             reference = curves.get(anchor)
             cells.append(_filled(cell, reference, test, metric, options, exclude))
     return cells

@@ -94,7 +94,7 @@ def curves_of(records: pd.DataFrame, metric: Metric) -> dict[str, Curve]:
     """The curve of each codec, for one data set at one resolution.
 
     Args:
-        records: From :func:`harness.analysis.records.curve_records`, of one scene.
+        records: From :func:`harness.analysis.records.curve_records`, of one image set.
         metric: The metric; its column may be missing, and every value is then blank.
     """
     return {str(codec): _curve(rows, metric) for codec, rows in records.groupby("codec", sort=True)}
@@ -129,8 +129,8 @@ def _matrix(rows: pd.DataFrame, column: str, images: list[str], rates: pd.Index[
 def _why_missing(rows: pd.DataFrame, metric: str) -> tuple[str, ...]:
     reasons: Counter[str] = Counter()
     for status, blanks in zip(rows["status"], rows["blanks"], strict=True):
-        told = json.loads(blanks).get(metric) if status == "ok" and blanks else None
-        reasons[str(status if status != "ok" else told or "not scored")] += 1
+        reason = json.loads(blanks).get(metric) if status == "ok" and blanks else None
+        reasons[str(status if status != "ok" else reason or "not scored")] += 1
     return tuple(f"{reason} ({count})" for reason, count in reasons.most_common())
 
 

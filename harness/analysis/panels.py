@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.analysis.curves import Curve, Floats, common_images, curves_of
-from harness.analysis.records import Scene, curve_records, metrics_in, scenes
+from harness.analysis.records import ImageSet, curve_records, image_sets, metrics_in
 from harness.catalog.metrics import Metric
 
 LEAST_COVERAGE = 0.5
@@ -42,14 +42,14 @@ class Panel:
     """One metric on one data set; every line is over the same images.
 
     Attributes:
-        scene: Data set and resolution.
+        image_set: Data set and resolution.
         metric: The metric.
         lines: The codecs, by name.
         images: How many images the means are over.
         notes: What was left out, and why.
     """
 
-    scene: Scene
+    image_set: ImageSet
     metric: Metric
     lines: tuple[Line, ...]
     images: int
@@ -57,20 +57,20 @@ class Panel:
 
 
 def rd_panels(frame: pd.DataFrame) -> list[Panel]:
-    """The panels of a report, by scene and metric; panels without any line are left out.
+    """The panels of a report, by image set and metric; panels without any line are left out.
 
     Args:
         frame: Results, in the columns of :func:`harness.load_results`.
     """
     panels = [
-        _panel(scene, rows, metric)
-        for scene, rows in scenes(curve_records(frame))
+        _panel(image_set, rows, metric)
+        for image_set, rows in image_sets(curve_records(frame))
         for metric in metrics_in(rows)
     ]
     return [panel for panel in panels if panel.lines]
 
 
-def _panel(scene: Scene, rows: pd.DataFrame, metric: Metric) -> Panel:
+def _panel(image_set: ImageSet, rows: pd.DataFrame, metric: Metric) -> Panel:
     notes: list[str] = []
     curves = _covered(_of_one_card(_drawable(rows, metric, notes), metric, notes), notes)
     images = common_images(curves)
@@ -80,7 +80,7 @@ def _panel(scene: Scene, rows: pd.DataFrame, metric: Metric) -> Panel:
             f"means over the {len(images)} of {len(everything)} images that every codec has"
         )
     lines = tuple(_line(curve.on(images)) for curve in curves) if images else ()
-    return Panel(scene, metric, lines, len(images), tuple(notes))
+    return Panel(image_set, metric, lines, len(images), tuple(notes))
 
 
 def _drawable(rows: pd.DataFrame, metric: Metric, notes: list[str]) -> list[Curve]:

@@ -28,9 +28,9 @@ def curve_records(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows that may enter a quality table, a figure or a BD-rate: one row a case.
 
     Rows made with random weights are left out. Rows that are not ``ok`` stay, without bpp and
-    without scores, so that what is missing can be told. Of several rows of one case the newest
+    without scores, so that what is missing can be reported. Of several rows of one case the newest
     counts, an ``ok`` one before any other. Codecs measured with several checkpoints at one rate
-    point are told apart (see :func:`separate_checkpoints`).
+    point are kept apart (see :func:`separate_checkpoints`).
 
     Args:
         frame: Results, in the columns of :func:`harness.load_results`.
@@ -81,7 +81,7 @@ def separate_checkpoints(records: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Scene:
+class ImageSet:
     """A data set at one resolution: what one panel or one table is about."""
 
     dataset: str
@@ -98,7 +98,7 @@ class Scene:
         return "".join(c if c.isalnum() or c in "._-" else "-" for c in self.title)
 
 
-def scenes(records: pd.DataFrame) -> Iterator[tuple[Scene, pd.DataFrame]]:
+def image_sets(records: pd.DataFrame) -> Iterator[tuple[ImageSet, pd.DataFrame]]:
     """Each data set and resolution with its rows, by name and number of pixels."""
 
     def order(key: tuple[str, str]) -> tuple[str, int, str]:
@@ -110,7 +110,7 @@ def scenes(records: pd.DataFrame) -> Iterator[tuple[Scene, pd.DataFrame]]:
         for _, rows in records.groupby(["dataset", "resolution"], sort=False)
     }
     for key in sorted(groups, key=order):
-        yield Scene(*key), groups[key]
+        yield ImageSet(*key), groups[key]
 
 
 def metrics_in(records: pd.DataFrame) -> list[Metric]:

@@ -103,7 +103,9 @@ def _as_json(cells: Sequence[BDRate]) -> str:
     import dataclasses
     import json
 
-    return json.dumps([dataclasses.asdict(cell) for cell in cells], indent=2, ensure_ascii=False)
+    keys = {"image_set": "scene"}  # what version 0.1.0 called it in JSON
+    rows = [{keys.get(k, k): v for k, v in dataclasses.asdict(cell).items()} for cell in cells]
+    return json.dumps(rows, indent=2, ensure_ascii=False)
 
 
 def _print(tables: Sequence[Table], style: str) -> None:

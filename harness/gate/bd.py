@@ -34,7 +34,7 @@ def bd_change(
 
     Args:
         finding: What to fill in.
-        base: Rows of one codec in one scene.
+        base: Rows of one codec on one image set.
         candidate: The candidate's rows of the same cases.
         metric: The metric.
         signs: float64, F x N, the flips.
@@ -56,7 +56,7 @@ def bd_change(
     except Refused as refused:
         return replace(finding, note=refused.detail), np.empty(0)
     same = bool((before.bpp == after.bpp).all() and (before.quality == after.quality).all())
-    told = replace(
+    found = replace(
         finding,
         verdict="equal" if same else "no change",
         change=0.0 if same else bd_rate(*curves, method="pchip"),
@@ -68,8 +68,8 @@ def bd_change(
     flipped = _flipped(before, after, metric, of_images)
     if np.isnan(flipped).mean() > MOST_WITHOUT:
         note = "the curves are not monotone when base and candidate are exchanged on some images"
-        return replace(told, verdict="not judged", note=note), flipped
-    return told, flipped
+        return replace(found, verdict="not judged", note=note), flipped
+    return found, flipped
 
 
 def _refuse(share: float) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.analysis.bootstrap import MIN_IMAGES
 from harness.analysis.curves import Floats, common_images, curves_of
-from harness.analysis.records import Scene, curve_records, metrics_in, scenes
+from harness.analysis.records import ImageSet, curve_records, image_sets, metrics_in
 from harness.catalog.checkpoints import natural_key
 from harness.catalog.metrics import Metric
 from harness.errors import HarnessError
@@ -40,7 +40,7 @@ class History:
     Attributes:
         codec: The codec's name.
         title: Its name as printed.
-        scene: Data set and resolution.
+        image_set: Data set and resolution.
         metric: The metric.
         rate: The rate point's id.
         checkpoints: In their order, C of them; those without values are left out.
@@ -52,7 +52,7 @@ class History:
 
     codec: str
     title: str
-    scene: Scene
+    image_set: ImageSet
     metric: Metric
     rate: str
     checkpoints: tuple[Checkpoint, ...]
@@ -77,7 +77,7 @@ def histories(
         limits: The least change that counts, and the level of the test.
 
     Returns:
-        The histories by scene, metric and rate point, and what the checkpoints are ordered by.
+        The histories by image set, metric and rate point, and what the checkpoints are ordered by.
 
     Raises:
         UnknownName: The codec is not in the results.
@@ -96,9 +96,9 @@ def histories(
     apart = curve_records(rows.assign(codec=rows["checkpoint"]))
     found = [
         history
-        for scene, of_scene in scenes(apart)
-        for metric in metrics or metrics_in(of_scene)
-        for history in _of_metric(codec, scene, of_scene, metric, checkpoints, limits)
+        for image_set, of_set in image_sets(apart)
+        for metric in metrics or metrics_in(of_set)
+        for history in _of_metric(codec, image_set, of_set, metric, checkpoints, limits)
     ]
     return found, by
 
@@ -107,7 +107,7 @@ def ordered(rows: pd.DataFrame) -> tuple[list[Checkpoint], str]:
     """The checkpoints of some records in their order, and what that is by.
 
     By the numbers in their names where these differ; else by the training step that the codec
-    told of each (``step`` in the column ``facts``); else by the time of the first record.
+    reports for each (``step`` in the column ``facts``); else by the time of the first record.
     """
     ids = checkpoints_in(rows)
     files = {name: name.rpartition(":")[0] for name in ids}
@@ -132,12 +132,12 @@ def ordered(rows: pd.DataFrame) -> tuple[list[Checkpoint], str]:
 
 
 def _steps(rows: pd.DataFrame) -> dict[str, float]:
-    """The training step of each checkpoint whose records tell one."""
+    """The training step of each checkpoint whose records state one."""
     if "facts" not in rows:
         return {}
-    told = rows.dropna(subset=["facts"]).drop_duplicates("checkpoint")
+    stated = rows.dropna(subset=["facts"]).drop_duplicates("checkpoint")
     steps = {}
-    for name, facts in zip(told["checkpoint"], told["facts"], strict=True):
+    for name, facts in zip(stated["checkpoint"], stated["facts"], strict=True):
         try:
             steps[str(name)] = float(json.loads(facts)["step"])
         except (KeyError, TypeError, ValueError):
@@ -147,7 +147,7 @@ def _steps(rows: pd.DataFrame) -> dict[str, float]:
 
 def _of_metric(
     codec: str,
-    scene: Scene,
+    image_set: ImageSet,
     rows: pd.DataFrame,
     metric: Metric,
     checkpoints: list[Checkpoint],
@@ -183,7 +183,7 @@ def _of_metric(
             History(
                 codec=codec,
                 title=str(rows["title"].iloc[0]).partition("@")[0],
-                scene=scene,
+                image_set=image_set,
                 metric=metric,
                 rate=str(rate),
                 checkpoints=tuple(checkpoint for checkpoint, _ in usable),

@@ -90,7 +90,7 @@ def pair(base: Side, candidate: Side) -> Pairs:
     if shared.empty:
         raise HarnessError(
             f"{base.name} and {candidate.name} have no case in common: "
-            f"{_told(left)} against {_told(right)}",
+            f"{_described(left)} against {_described(right)}",
             "measure the same codecs, rate points and images on both sides",
         )
     a = left.iloc[shared["_left"].astype(int)].reset_index(drop=True)
@@ -164,9 +164,9 @@ def _with_checkpoint(frame: pd.DataFrame, text: str, side: Side) -> pd.DataFrame
     known = checkpoints_in(frame)
     meant = [name for name in known if is_checkpoint(text, name)]
     if len(meant) != 1:
-        told = "is in" if not meant else "means several in"
+        found = "is in" if not meant else "means several in"
         raise HarnessError(
-            f"{'no ' if not meant else ''}checkpoint '{text}' {told} {side.name}: "
+            f"{'no ' if not meant else ''}checkpoint '{text}' {found} {side.name}: "
             f"{', '.join(meant or known) or 'it has none'}",
             "name one of them by its file or the head of its sha256",
         )
@@ -185,10 +185,10 @@ def _refuse_several(frame: pd.DataFrame, side: Side) -> None:
             )
 
 
-def _told(records: pd.DataFrame) -> str:
+def _described(records: pd.DataFrame) -> str:
     if records.empty:
         return "no records"
     codecs = sorted(set(records["codec"]))
-    scenes = sorted({f"{d} {r}" for d, r in zip(records["dataset"], records["resolution"],
+    image_sets = sorted({f"{d} {r}" for d, r in zip(records["dataset"], records["resolution"],
                                                 strict=True)})  # fmt: skip
-    return f"{', '.join(codecs)} on {', '.join(scenes)}"
+    return f"{', '.join(codecs)} on {', '.join(image_sets)}"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.analysis.bootstrap import MIN_IMAGES, mean_interval
 from harness.analysis.curves import Floats
-from harness.analysis.records import metrics_in, scenes
+from harness.analysis.records import image_sets, metrics_in
 from harness.catalog.metrics import BITRATE, METRICS, Limit, Metric
 from harness.gate.bd import bd_change
 from harness.gate.finding import Finding, Verdict
@@ -53,7 +53,7 @@ class _Quality:
 
     def _measured(self) -> Iterator[tuple[Finding, float | None]]:
         """Each finding with its statistic; ``None`` where it takes no part in the family."""
-        for scene, rows in scenes(self.base):
+        for image_set, rows in image_sets(self.base):
             for codec, of_codec in rows.groupby("codec", sort=True):
                 title = str(of_codec["title"].iloc[0])
                 order = of_codec.groupby("rate")["rate_index"].min().sort_values(kind="stable")
@@ -63,12 +63,12 @@ class _Quality:
                     for metric in (BITRATE, *metrics):
                         finding = Finding(
                             "bits" if metric is BITRATE else "quality",
-                            metric.name, str(codec), title, scene, str(rate), "not judged",
+                            metric.name, str(codec), title, image_set, str(rate), "not judged",
                         )  # fmt: skip
                         yield self._of_rate(finding, point, metric)
                 for metric in metrics:
                     finding = Finding(
-                        "bd_rate", metric.name, str(codec), title, scene, "", "not judged"
+                        "bd_rate", metric.name, str(codec), title, image_set, "", "not judged"
                     )
                     yield self._of_curve(finding, of_codec, metric)
 
@@ -103,7 +103,7 @@ class _Quality:
         self, finding: Finding, rows: pd.DataFrame, metric: Metric
     ) -> tuple[Finding, float | None]:
         units = {image: n for (dataset, image), n in self.units.items()
-                 if dataset == finding.scene.dataset}  # fmt: skip
+                 if dataset == finding.image_set.dataset}  # fmt: skip
         other = self.candidate.loc[rows.index]
         found, flipped = bd_change(
             finding, rows, other, metric, self.family.signs, units, self.limits
@@ -157,8 +157,8 @@ def _values(rows: pd.DataFrame, other: pd.DataFrame, metric: Metric) -> tuple[Fl
         cards = [frame[card].fillna("").astype(str).to_numpy() for frame in (rows, other)]
         unlike = (cards[0] != cards[1]) & ~np.isnan(before + after)
         if unlike.any():
-            told = " against ".join(", ".join(sorted(set(c[unlike]))) for c in cards)
-            notes.append(f"computed in different ways: identity cards {told}")
+            both = " against ".join(", ".join(sorted(set(c[unlike]))) for c in cards)
+            notes.append(f"computed in different ways: identity cards {both}")
         after[unlike] = np.nan
     for name, values, there in (("base", before, after), ("candidate", after, before)):
         if lacking := int((np.isnan(values) & ~np.isnan(there)).sum()):
@@ -189,29 +189,29 @@ def _traded(findings: list[Finding]) -> list[Finding]:
     Where no BD-rate has been judged by that metric, they stay as they are.
     """
     weighed = {
-        (f.scene, f.codec, f.subject)
+        (f.image_set, f.codec, f.subject)
         for f in findings
         if f.kind == "bd_rate" and f.verdict in WEIGHED
     }
     points: dict[object, list[Finding]] = {}
     for f in findings:
-        points.setdefault((f.scene, f.codec, f.rate), []).append(f)
+        points.setdefault((f.image_set, f.codec, f.rate), []).append(f)
 
     def moved(f: Finding, kind: str) -> bool:
         """Whether the other kind got better at this rate point, and a BD-rate weighs the two."""
         return any(
             other.kind == kind
             and other.verdict == "better"
-            and (f.scene, f.codec, f.subject if kind == "bits" else other.subject) in weighed
-            for other in points[f.scene, f.codec, f.rate]
+            and (f.image_set, f.codec, f.subject if kind == "bits" else other.subject) in weighed
+            for other in points[f.image_set, f.codec, f.rate]
         )
 
     traded = []
     for f in findings:
         against = {"quality": "bits", "bits": "quality"}.get(f.kind)
         if f.verdict == "worse" and against and moved(f, against):
-            told = "fewer bits" if against == "bits" else "better quality"
-            traded.append(_noted(replace(f, verdict="traded"), f"for {told}; see the BD-rate"))
+            gain = "fewer bits" if against == "bits" else "better quality"
+            traded.append(_noted(replace(f, verdict="traded"), f"for {gain}; see the BD-rate"))
         else:
             traded.append(f)
     return traded

@@ -20,7 +20,7 @@ import pandas as pd
 
 from harness.analysis.bootstrap import MIN_IMAGES, median_interval
 from harness.analysis.curves import Floats
-from harness.analysis.records import Scene
+from harness.analysis.records import ImageSet
 from harness.gate.finding import Finding, Verdict
 from harness.gate.flips import FlipFamily, holm
 from harness.gate.limits import Limits
@@ -125,7 +125,7 @@ def _timings(base: pd.DataFrame, candidate: pd.DataFrame) -> Iterator[Timing]:
     keys = ["dataset", "resolution", "codec", "random"]
     for (dataset, resolution, codec, random), rows in base.groupby(keys, sort=True):
         points = rows.groupby("rate")["rate_index"].min().sort_values(kind="stable").index
-        # One encode may serve all rate points; it is told once.
+        # One encode may serve all rate points; it is compared once.
         once = bool(rows["shared_encode"].eq(other=True).all())
         for rate in points:
             for which in ("encode", "decode"):
@@ -138,7 +138,7 @@ def _timings(base: pd.DataFrame, candidate: pd.DataFrame) -> Iterator[Timing]:
                     subject=f"{which}_ms",
                     codec=str(codec),
                     title=str(rows["title"].iloc[0]),
-                    scene=Scene(str(dataset), str(resolution)),
+                    image_set=ImageSet(str(dataset), str(resolution)),
                     rate="" if shared else str(rate),
                     verdict="not judged",
                     note="random weights" if random else "",
@@ -193,9 +193,9 @@ def _ranks(timings: Sequence[Timing]) -> Iterator[tuple[float, float]]:
 
     chances: list[list[float]] = [[], []]
     for timing in timings:
-        for way, told in zip(("greater", "less"), chances, strict=True):
+        for way, p_values in zip(("greater", "less"), chances, strict=True):
             of_images = (mannwhitneyu(b, a, alternative=way).pvalue for a, b in timing.pairs)
-            told.append(float(max(of_images)))
+            p_values.append(float(max(of_images)))
     yield from zip(holm(chances[0]), holm(chances[1]), strict=True)
 
 

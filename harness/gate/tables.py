@@ -38,7 +38,7 @@ WORDS = {
 LEAST_P = 0.001
 
 MOST_LINES = 20
-"""Regressions that are told one by one outside the tables."""
+"""Regressions that are listed one by one outside the tables."""
 
 
 def subject_label(finding: Finding) -> str:
@@ -65,18 +65,18 @@ def verdict_text(finding: Finding) -> str:
 
 def sentence(finding: Finding) -> str:
     """The whole finding in a line, for a list or a message."""
-    where = ", ".join(filter(None, (finding.title, finding.scene.title, finding.rate)))
+    where = ", ".join(filter(None, (finding.title, finding.image_set.title, finding.rate)))
     if finding.kind == "status":
         cases = f"{finding.images} case{'s' if finding.images > 1 else ''}"
-        told = f"{where}: {cases} {verdict_text(finding)}"
+        line = f"{where}: {cases} {verdict_text(finding)}"
     else:
         cells = {c.key: cell.text for c, cell in zip(COLUMNS, _row(finding), strict=True)}
         change = f"{cells['change']} {cells['interval']}".replace(BLANK, "").strip()
-        told = f"{where}: {cells['measure']} {verdict_text(finding)}"
+        line = f"{where}: {cells['measure']} {verdict_text(finding)}"
         if finding.base is not None:
-            told += f", {cells['base']} to {cells['candidate']}"
-        told += f", change {change}, p {cells['p']}" if finding.p is not None else ""
-    return f"{told} ({finding.note})" if finding.note else told
+            line += f", {cells['base']} to {cells['candidate']}"
+        line += f", change {change}, p {cells['p']}" if finding.p is not None else ""
+    return f"{line} ({finding.note})" if finding.note else line
 
 
 def verdict_lines(comparison: Comparison) -> list[str]:
@@ -100,15 +100,15 @@ def verdict_lines(comparison: Comparison) -> list[str]:
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:
-    """One table a codec and scene: a row a measure and rate point."""
+    """One table for each codec and image set: a row for each measure and rate point."""
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in comparison.findings:
-        groups.setdefault((finding.scene.title, finding.codec), []).append(finding)
+        groups.setdefault((finding.image_set.title, finding.codec), []).append(finding)
     tables = []
     for findings in groups.values():
         first = findings[0]
-        title = f"{first.title} on {first.scene.title}: candidate against base"
-        slug = f"compare-{first.scene.slug}-{first.codec}"
+        title = f"{first.title} on {first.image_set.title}: candidate against base"
+        slug = f"compare-{first.image_set.slug}-{first.codec}"
         ordered = sorted(findings, key=_order)
         rows = tuple(tuple(_row(finding)) for finding in ordered)
         tables.append(Table(slug, title, COLUMNS, rows, tuple(_remarks(comparison, findings))))

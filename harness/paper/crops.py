@@ -61,7 +61,7 @@ def near_rate(
     return ordered
 
 
-def telling_image(cases: pd.DataFrame, metric: str) -> str:
+def most_different_image(cases: pd.DataFrame, metric: str) -> str:
     """The image that most codecs have, and on which ``metric`` differs most among them.
 
     Args:
@@ -87,7 +87,7 @@ def of_image(cases: pd.DataFrame, image: str) -> pd.DataFrame:
     return chosen
 
 
-def telling_box(images: Images, side: int) -> Box:
+def most_different_box(images: Images, side: int) -> Box:
     """The square in which reconstructions differ most from each other.
 
     The measure is the standard deviation over the reconstructions of each sample, as a mean

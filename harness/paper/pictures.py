@@ -115,11 +115,11 @@ def draw_picture(picture: Picture, metric: Metric) -> Figure:
         (tile.title, f"{tile.value:.{metric.decimals}f} / {tile.bpp:.4f}", tile.pixels)
         for tile in picture.tiles
     ]
-    for place, (title, told, pixels) in enumerate(labels):
+    for place, (title, values, pixels) in enumerate(labels):
         row, column = divmod(place, across)
         left = whole[2] + column * side * part_ratio
         bottom = CAPTION + (down - 1 - row) * (side + CAPTION)
-        _show(_place(figure, [left, bottom, side * part_ratio, side]), pixels, title, told)
+        _show(_place(figure, [left, bottom, side * part_ratio, side]), pixels, title, values)
     return figure
 
 
@@ -140,10 +140,10 @@ def _place(figure: Figure, inches: Sequence[float]) -> Axes:
     )
 
 
-def _show(axes: Axes, pixels: Pixels, title: str, told: str) -> None:
+def _show(axes: Axes, pixels: Pixels, title: str, values: str) -> None:
     axes.imshow(pixels, interpolation="none", aspect="auto")
     axes.set_axis_off()
-    text = f"{title}\n{told}" if told else title
+    text = f"{title}\n{values}" if values else title
     axes.text(0.5, -0.02, text, transform=axes.transAxes, ha="center", va="top", fontsize=7.5)
 
 

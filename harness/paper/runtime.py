@@ -8,9 +8,9 @@ from functools import cached_property
 
 import pandas as pd
 
-from harness.paper.beside import Pair, twin_table
-from harness.paper.material import Material
 from harness.paper.reference import Reference
+from harness.paper.reproduction import Reproduction, reproduction_table
+from harness.paper.results import PaperResults
 from harness.report.runtime import DEFAULTS, GB
 from harness.report.tables import BLANK, Cell, Column, Table, make_table, number, words
 
@@ -22,22 +22,22 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def runtime_parts(
-    of: Material, reference: Reference, device_gb: float | None = None
+    results: PaperResults, reference: Reference, device_gb: float | None = None
 ) -> list[tuple[Table, Table]]:
-    """The table and its twin, for each machine and number of threads; at least one.
+    """The table, and its numbers beside the published ones, for each machine and thread count.
 
     Times are medians over a codec's cases of each case's median; memory is the larger peak of
     both passes: the device allocator's on a GPU, the process's resident memory elsewhere. A
     codec that ran on both is shown on the GPU. Random weights enter, marked.
 
     Args:
-        of: The results.
+        results: The results.
         reference: What was published.
         device_gb: Memory of the device, for the mark of what ran out of it, as ``> 80``.
     """
-    protocol = of.protocol
-    codecs = of.rows(protocol.runtime.codecs)
-    frame = of.speed[of.speed["codec"].isin(codecs)]
+    protocol = results.protocol
+    codecs = results.rows(protocol.runtime.codecs)
+    frame = results.speed[results.speed["codec"].isin(codecs)]
     frame = frame.assign(**{k: v for k, v in DEFAULTS.items() if k not in frame})
     ran = frame[frame["status"].isin(["ok", "out_of_memory", "timeout"])]
     ran = ran[_sizes(ran).isin(protocol.runtime.resolutions)]
@@ -45,9 +45,9 @@ def runtime_parts(
     several = len(groups) > 1
     parts = []
     for place, rows in enumerate(groups or [ran], 1):
-        made = _Builder(of, reference, rows, tuple(codecs), device_gb)
+        made = _Builder(results, reference, rows, tuple(codecs), device_gb)
         suffix = f"-{place}" if several else ""
-        parts.append((made.table(suffix), made.twin(suffix)))
+        parts.append((made.table(suffix), made.reproduction(suffix)))
     return parts
 
 
@@ -60,7 +60,7 @@ def _sizes(rows: pd.DataFrame) -> pd.Series[str]:
 
 @dataclass(frozen=True)
 class _Builder:
-    of: Material
+    results: PaperResults
     reference: Reference
     rows: pd.DataFrame
     codecs: tuple[str, ...]
@@ -72,7 +72,7 @@ class _Builder:
 
     def table(self, suffix: str) -> Table:
         columns = [Column("codec", "Method", is_text=True)]
-        for resolution in self.of.protocol.runtime.resolutions:
+        for resolution in self.results.protocol.runtime.resolutions:
             group = resolution.replace("x", TIMES)
             columns += [
                 Column(f"{key}_{resolution}", title, "lower", group=group)
@@ -82,9 +82,11 @@ class _Builder:
         kind = (
             "the device allocator's peak" if self.on_gpu else "the process's peak resident memory"
         )
-        told = [f"Medians over images and rate points; Mem. is {kind}, the larger of both passes."]
+        remarks = [
+            f"Medians over images and rate points; Mem. is {kind}, the larger of both passes."
+        ]
         title = f"Runtime (ms) and memory (GB) by resolution{self._conditions()}"
-        return make_table(f"runtime{suffix}", title, columns, rows, told)
+        return make_table(f"runtime{suffix}", title, columns, rows, remarks)
 
     def _conditions(self) -> str:
         if self.rows.empty:
@@ -99,7 +101,7 @@ class _Builder:
         rows = self._of(codec)
         cells = [cell for (name, _, _), cell in self._cells.items() if name == codec]
         notes = ["not measured"] if rows.empty else []
-        if rows.empty and (self.of.speed["codec"] == codec).any():
+        if rows.empty and (self.results.speed["codec"] == codec).any():
             notes = ["not measured at these resolutions, here"]
         if (rows["weights"] == "random").any():
             notes.append("random weights: speed and memory only")
@@ -109,7 +111,7 @@ class _Builder:
             notes.append("one encode serves all rate points")
         if self.on_gpu and not rows.empty and not _on_gpu(rows):
             notes.append("on the CPU")
-        return [words(self.of.title_of(codec), note="; ".join(notes)), *cells]
+        return [words(self.results.title_of(codec), note="; ".join(notes)), *cells]
 
     @cached_property
     def _measured(self) -> dict[tuple[str, str], pd.DataFrame]:
@@ -121,7 +123,9 @@ class _Builder:
         return self._measured.get((codec, resolution), self.rows.head(0))
 
     def _of(self, codec: str) -> pd.DataFrame:
-        at = (self._at(codec, resolution) for resolution in self.of.protocol.runtime.resolutions)
+        at = (
+            self._at(codec, resolution) for resolution in self.results.protocol.runtime.resolutions
+        )
         found = [rows for rows in at if len(rows)]
         return pd.concat(found) if found else self.rows.head(0)
 
@@ -130,7 +134,7 @@ class _Builder:
         """The cell of each codec, resolution and quantity, row by row."""
         cells = {}
         for codec in self.codecs:
-            for resolution in self.of.protocol.runtime.resolutions:
+            for resolution in self.results.protocol.runtime.resolutions:
                 rows = self._at(codec, resolution)
                 for quantity in QUANTITIES:
                     cells[codec, resolution, quantity] = self._cell(rows, quantity)
@@ -142,7 +146,7 @@ class _Builder:
         return self._memory(rows) if quantity == "memory_gb" else self._time(rows, quantity)
 
     def _time(self, rows: pd.DataFrame, quantity: str) -> Cell:
-        slow = self.of.protocol.runtime.slow_seconds
+        slow = self.results.protocol.runtime.slow_seconds
         value = rows[quantity].median() if quantity in rows else math.nan
         if pd.notna(value) and value <= 1e3 * slow:
             return number(float(value), DECIMALS)
@@ -164,28 +168,28 @@ class _Builder:
         peak = ok[[name for name in names if name in ok]].max().max()
         return number(None if pd.isna(peak) else float(peak) / GB, DECIMALS)
 
-    def twin(self, suffix: str) -> Table:
-        pairs = [self._pair(*where, cell) for where, cell in self._cells.items()]
+    def reproduction(self, suffix: str) -> Table:
+        reproductions = [self._reproduction(*where, cell) for where, cell in self._cells.items()]
         devices = ", ".join(sorted(set(self.reference.runtime["device"])))
         clock = f"Published times were taken on {devices}: differences are as much of machines as"
         memory = "Published memory is the device's, one number; without a GPU the measured one is"
-        told = [f"{clock} of codecs.", f"{memory} the process's."]
+        remarks = [f"{clock} of codecs.", f"{memory} the process's."]
         heads = ("Method", "Resolution", "Quantity")
         title = "Runtime and memory: measured beside published" + self._conditions()
-        return twin_table(f"runtime{suffix}-twin", title, heads, pairs, told)
+        return reproduction_table(f"runtime{suffix}-twin", title, heads, reproductions, remarks)
 
-    def _pair(self, codec: str, resolution: str, quantity: str, cell: Cell) -> Pair:
+    def _reproduction(self, codec: str, resolution: str, quantity: str, cell: Cell) -> Reproduction:
         if cell.value is None and not cell.note and not cell.text.startswith(">"):
             cell = Cell(BLANK, note=self._why_blank(codec, resolution))
         where = (
-            self.of.title_of(codec),
+            self.results.title_of(codec),
             resolution.replace("x", TIMES),
             f"{QUANTITIES[quantity]} ({UNITS[quantity]})",
         )
         row = self._published.get((codec.partition("@")[0], resolution, quantity))
         if row is None:
-            return Pair(where, cell, relative=True)
-        return Pair(
+            return Reproduction(where, cell, relative=True)
+        return Reproduction(
             where,
             cell,
             published=float(row["value"]),

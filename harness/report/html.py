@@ -73,7 +73,7 @@ def _anchor(heading: str) -> str:
 
 def _panel(panel: Panel) -> dict[str, Any]:
     return {
-        "name": f"{panel.metric.title}, {panel.scene.title} ({panel.images} images)",
+        "name": f"{panel.metric.title}, {panel.image_set.title} ({panel.images} images)",
         "title": panel.metric.title,
         "label": panel.metric.label,
         "decimals": panel.metric.decimals,

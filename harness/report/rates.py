@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from harness.analysis.records import curve_records, metrics_in, scenes, separate_checkpoints
+from harness.analysis.records import curve_records, image_sets, metrics_in, separate_checkpoints
 from harness.catalog.metrics import Metric
 from harness.report.style import legend_order
 from harness.report.tables import Cell, Column, Table, count, make_table, number, words
@@ -17,14 +17,14 @@ INCOMPARABLE = "Rows over different numbers of images are not comparable."
 
 
 def rate_tables(frame: pd.DataFrame) -> list[Table]:
-    """One table a scene: a row a codec and rate point, means over its ``ok`` images.
+    """One table for each image set: a row per codec and rate point, means over ``ok`` images.
 
     Args:
         frame: Results, in the columns of :func:`harness.load_results`. Random weights are left
             out.
     """
     tables = []
-    for scene, records in scenes(curve_records(frame)):
+    for image_set, records in image_sets(curve_records(frame)):
         metrics = metrics_in(records)
         columns = [
             Column("codec", "Codec", is_text=True),
@@ -44,9 +44,9 @@ def rate_tables(frame: pd.DataFrame) -> list[Table]:
             for point in _points(records)
         ]
         uneven = len({cells[2].text for cells in rows}) > 1
-        title = f"Rate points on {scene.title}: means over images"
+        title = f"Rate points on {image_set.title}: means over images"
         remarks = [INCOMPARABLE] if uneven else []
-        tables.append(make_table(f"rates-{scene.slug}", title, columns, rows, remarks))
+        tables.append(make_table(f"rates-{image_set.slug}", title, columns, rows, remarks))
     return tables
 
 
@@ -74,14 +74,14 @@ def summary_table(frame: pd.DataFrame) -> Table:
         Column("decode_ms", "Decode (ms)"),
     ]
     rows = []
-    for scene, records in scenes(ran):
+    for image_set, records in image_sets(ran):
         for point in _points(records, "weights"):
             random = point["weights"].iloc[0] == "random"
             scored = point.drop_duplicates("image", keep="last")
             blank = Cell(number(None, 0).text, note="random weights") if random else None
             rows.append(
                 [
-                    *(words(getattr(scene, name)) for name in several),
+                    *(words(getattr(image_set, name)) for name in several),
                     words(str(point["title"].iloc[0])),
                     words(str(point["rate"].iloc[0])),
                     count(len(scored)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.records import Scene, scenes, separate_checkpoints
+from harness.analysis.records import ImageSet, image_sets, separate_checkpoints
 from harness.report.style import legend_order
 from harness.report.tables import BLANK, Cell, Column, Table, make_table, number, words
 
@@ -50,7 +50,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def runtime_tables(frame: pd.DataFrame, device_gb: float | None = None) -> list[Table]:
-    """One table a scene, machine, device and number of threads: a row a codec.
+    """One table for each image set, machine, device and thread count: a row per codec.
 
     Times are medians over the codec's cases of each case's median; memory is the largest peak of
     any case: the device allocator's on a GPU, the process's resident memory otherwise.
@@ -64,15 +64,17 @@ def runtime_tables(frame: pd.DataFrame, device_gb: float | None = None) -> list[
     )
     ran = frame[frame["status"].isin(["ok", "out_of_memory", "timeout"])]
     tables = []
-    for scene, of_scene in scenes(ran):
-        groups = [rows for _, rows in of_scene.groupby(CONDITIONS, dropna=False, sort=True)]
+    for image_set, of_set in image_sets(ran):
+        groups = [rows for _, rows in of_set.groupby(CONDITIONS, dropna=False, sort=True)]
         for number_of, rows in enumerate(groups, 1):
             suffix = f"-{number_of}" if len(groups) > 1 else ""
-            tables.append(_table(scene, rows, suffix, device_gb))
+            tables.append(_table(image_set, rows, suffix, device_gb))
     return tables
 
 
-def _table(scene: Scene, records: pd.DataFrame, suffix: str, device_gb: float | None) -> Table:
+def _table(
+    image_set: ImageSet, records: pd.DataFrame, suffix: str, device_gb: float | None
+) -> Table:
     first: dict[str, Any] = {name: records[name].iloc[0] for name in CONDITIONS}
     on_gpu = str(first["device"]).startswith("cuda")
     groups = [rows for _, rows in records.groupby(["codec", "weights"], sort=True)]
@@ -81,13 +83,13 @@ def _table(scene: Scene, records: pd.DataFrame, suffix: str, device_gb: float | 
     size = " ({}x{})".format(*sizes.pop()) if len(sizes) == 1 else ""
     threads = "" if pd.isna(first["threads"]) else f", {_several(int(first['threads']), 'thread')}"
     machine = f", machine {first['machine']}" if str(first["machine"]) else ""
-    title = f"Runtime on {scene.title}{size}, {first['device']}{threads}{machine}"
+    title = f"Runtime on {image_set.title}{size}, {first['device']}{threads}{machine}"
     remarks = [
         "Medians over images and rate points, model loaded and input in memory. Memory is the "
         + ("device allocator's peak." if on_gpu else "process's peak resident memory."),
     ]
     rows = [_row(of_codec, on_gpu=on_gpu, device_gb=device_gb) for of_codec in groups]
-    return make_table(f"runtime-{scene.slug}{suffix}", title, COLUMNS, rows, remarks)
+    return make_table(f"runtime-{image_set.slug}{suffix}", title, COLUMNS, rows, remarks)
 
 
 def _row(records: pd.DataFrame, *, on_gpu: bool, device_gb: float | None) -> list[Cell]:

@@ -118,7 +118,7 @@ def count(value: int) -> Cell:
 def ranked(table: Table) -> Table:
     """The table with the best and the second of each ranked column marked.
 
-    Ranks are by what is printed, so that equal texts are never told apart: all that print as the
+    Ranks are by what is printed, so that equal texts rank equally: all that print as the
     best are best, and the next distinct value is second. A column with a single entry has no
     best.
     """

@@ -302,7 +302,7 @@ def test_data_sets_and_resolutions_are_compared_apart():
     large = together(curve("anchor", RATES, PSNR), curve("test", [2 * r for r in RATES], PSNR))
     frame = together(small, large.assign(resolution="1080x1920"))
     found = {
-        c.scene.title: c.percent
+        c.image_set.title: c.percent
         for c in bd_rates(frame, METRICS["psnr"], "anchor", FEW)
         if c.codec == "test"
     }

@@ -26,8 +26,8 @@ def test_every_number_names_its_source_and_the_place_in_it(reference, table):
     frame = getattr(reference, table)
     assert len(frame)
     assert set(frame["source"]) <= set(reference.sources)
-    told = frame["source"].map(lambda name: reference.sources[name].kind)
-    assert (frame["cell"].ne("") | told.eq("told")).all()
+    kind = frame["source"].map(lambda name: reference.sources[name].kind)
+    assert (frame["cell"].ne("") | kind.eq("told")).all()
 
 
 def test_the_tables_of_the_supplement_are_whole(reference):

@@ -85,7 +85,7 @@ def test_latex_has_its_special_characters_escaped_and_its_rules():
     assert text.count("{") == text.count("}")
 
 
-def twin(rows):
+def wide(rows):
     columns = [
         Column("codec", "Method", is_text=True),
         *(Column(f"n{k}", f"Number {k}") for k in range(4)),
@@ -95,11 +95,11 @@ def twin(rows):
     why = "not measured, and a reason of many words that no line of a page has room for " * 2
     path = "/a/folder/of/long_names/codec@checkpoint.safetensors:0123456789abcdef"
     row = [words("Codec"), *(number(1.5, 2) for _ in range(4)), words(why), words(path)]
-    return make_table("twin", "Measured beside published", columns, [row] * rows, ["Remark"])
+    return make_table("wide", "Measured beside published", columns, [row] * rows, ["Remark"])
 
 
 def test_latex_of_a_wide_table_breaks_its_words_within_the_page():
-    text = latex(twin(3))
+    text = latex(wide(3))
     broken = [float(width) for width in re.findall(r"p\{([\d.]+)pt\}", text)]
     assert len(broken) == 2
     assert sum(broken) < 470
@@ -108,7 +108,7 @@ def test_latex_of_a_wide_table_breaks_its_words_within_the_page():
 
 
 def test_latex_of_a_long_table_goes_on_in_another_with_one_label_and_one_set_of_remarks():
-    text = latex(twin(100))
+    text = latex(wide(100))
     parts = text.count(r"\begin{table*}")
     assert parts > 1
     assert f"(1 of {parts})" in text

@@ -17,7 +17,7 @@ NATIVE = "native"
 
 
 @dataclass(frozen=True)
-class Material:
+class PaperResults:
     """Results that a protocol asks for.
 
     Attributes:
@@ -65,11 +65,13 @@ class Material:
             return ""
         status = str(failed["status"].mode().iloc[0])
         message = failed.loc[failed["status"] == status, "message"].dropna()
-        told = f": {message.iloc[0]}" if len(message) else ""
-        return status.replace("_", " ") + told
+        reason = f": {message.iloc[0]}" if len(message) else ""
+        return status.replace("_", " ") + reason
 
 
-def material(frame: pd.DataFrame, protocol: Protocol, also: Iterable[str] = (ALL,)) -> Material:
+def select_results(
+    frame: pd.DataFrame, protocol: Protocol, also: Iterable[str] = (ALL,)
+) -> PaperResults:
     """Choose from results what a protocol's tables show.
 
     Args:
@@ -90,7 +92,7 @@ def material(frame: pd.DataFrame, protocol: Protocol, also: Iterable[str] = (ALL
     quality = _titled(curve_records(native), protocol)
     measured = {*speed["codec"].unique(), *quality["codec"].unique()}
     names = tuple(sorted(name for name in measured if name.partition("@")[0] in others))
-    return Material(protocol, quality, speed, names)
+    return PaperResults(protocol, quality, speed, names)
 
 
 def _others(measured: set[str], protocol: Protocol, also: list[str]) -> set[str]:
