@@ -47,8 +47,8 @@ class BDOptions:
     min_overlap: float = MIN_OVERLAP
     pareto: bool = False
     exclude: Mapping[str, float] = field(default_factory=dict)
-    samples: int = 10_000
-    level: float = 0.95
+    samples: int = bootstrap.SAMPLES
+    level: float = bootstrap.LEVEL
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from harness.catalog.metrics import Metric
+from harness.errors import Status
 
 Floats = npt.NDArray[np.float64]
 
@@ -129,8 +130,8 @@ def _matrix(rows: pd.DataFrame, column: str, images: list[str], rates: pd.Index[
 def _why_missing(rows: pd.DataFrame, metric: str) -> tuple[str, ...]:
     reasons: Counter[str] = Counter()
     for status, blanks in zip(rows["status"], rows["blanks"], strict=True):
-        reason = json.loads(blanks).get(metric) if status == "ok" and blanks else None
-        reasons[str(status if status != "ok" else reason or "not scored")] += 1
+        reason = json.loads(blanks).get(metric) if status == Status.OK and blanks else None
+        reasons[str(status if status != Status.OK else reason or "not scored")] += 1
     return tuple(f"{reason} ({count})" for reason, count in reasons.most_common())
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.catalog.metrics import METRICS, Metric
-from harness.errors import HarnessError, UnknownName
+from harness.errors import HarnessError, Status, UnknownName
 
 REQUIRED = ("codec", "rate", "dataset", "image", "resolution", "bpp", "status", "weights")
 OPTIONAL: dict[str, Any] = {
@@ -21,6 +21,7 @@ OPTIONAL: dict[str, Any] = {
     "blanks": "{}",
     "started": pd.NaT,
 }
+SORTED_BY = ["dataset", "resolution", "codec", "rate_index", "rate", "image"]
 CASE = ["codec", "rate", "dataset", "resolution", "image"]
 
 
@@ -46,14 +47,12 @@ def curve_records(frame: pd.DataFrame) -> pd.DataFrame:
     records = frame.assign(**{k: v for k, v in OPTIONAL.items() if k not in frame})
     records = separate_checkpoints(records[records["weights"] != "random"])
     records["title"] = records["title"].where(records["title"].astype(bool), records["codec"])
-    failed = records["status"] != "ok"
+    failed = records["status"] != Status.OK
     numbers = [c for c in ("bpp", *METRICS) if c in records]
     records.loc[failed, numbers] = np.nan
     newest_last = records.assign(_ok=~failed).sort_values(["_ok", "started"], kind="stable")
     current = newest_last.drop_duplicates(CASE, keep="last").drop(columns="_ok")
-    return current.sort_values(
-        ["dataset", "resolution", "codec", "rate_index", "rate", "image"], ignore_index=True
-    )
+    return current.sort_values(SORTED_BY, ignore_index=True)
 
 
 def separate_checkpoints(records: pd.DataFrame) -> pd.DataFrame:
@@ -111,6 +110,11 @@ def image_sets(records: pd.DataFrame) -> Iterator[tuple[ImageSet, pd.DataFrame]]
     }
     for key in sorted(groups, key=order):
         yield ImageSet(*key), groups[key]
+
+
+def status_words(status: str) -> str:
+    """A status as tables print it: ``out of memory``."""
+    return status.replace("_", " ")
 
 
 def metrics_in(records: pd.DataFrame) -> list[Metric]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.analysis import pchip
 from harness.analysis.bdrate import MIN_OVERLAP, bd_rate
-from harness.analysis.bootstrap import CHUNK, mean_curve_interval
+from harness.analysis.bootstrap import CHUNK, LEVEL, mean_curve_interval
 from harness.analysis.comparison import Refused, comparable, mean_goodness
 from harness.analysis.curves import Curve, Floats, curves_of
 from harness.catalog.metrics import Metric
@@ -60,7 +60,7 @@ def bd_change(
         finding,
         verdict="equal" if same else "no change",
         change=0.0 if same else bd_rate(*curves, method="pchip"),
-        interval=mean_curve_interval(before, after, metric.sign, limits.samples, 0.95),
+        interval=mean_curve_interval(before, after, metric.sign, limits.samples, LEVEL),
         images=len(before.images),
         note="; ".join(dict.fromkeys(notes)),
     )

@@ -13,7 +13,7 @@ from harness.analysis.curves import Floats, common_images, curves_of
 from harness.analysis.records import ImageSet, curve_records, image_sets, metrics_in
 from harness.catalog.checkpoints import natural_key
 from harness.catalog.metrics import Metric
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Status
 from harness.gate.flips import Change, change_points
 from harness.gate.limits import Limits
 from harness.gate.pairs import checkpoints_in, of_codec
@@ -86,7 +86,7 @@ def histories(
     limits = limits or Limits()
     rows = of_codec(frame, codec)
     rows = rows[rows["checkpoint"].isin(checkpoints_in(rows)) & rows["weights"].ne("random")]
-    if not rows["status"].eq("ok").any():
+    if not rows["status"].eq(Status.OK).any():
         raise HarnessError(
             f"the results hold no checkpoint of {codec}",
             f"measure some with: harness run --codec '{codec}@checkpoints/*'",

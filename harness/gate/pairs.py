@@ -7,19 +7,22 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.records import CASE, OPTIONAL, REQUIRED, name_among, separate_checkpoints
-from harness.errors import HarnessError
+from harness.analysis.conditions import with_conditions
+from harness.analysis.records import (
+    CASE,
+    OPTIONAL,
+    REQUIRED,
+    SORTED_BY,
+    name_among,
+    separate_checkpoints,
+)
+from harness.errors import HarnessError, Status
 
 SAME = [*CASE, "random"]
 """What two records of the same case agree in. The rest, such as code and machine, may differ."""
 
 DEFAULTS: dict[str, Any] = {
     **OPTIONAL,
-    "machine": "",
-    "device": "cpu",
-    "threads": pd.NA,
-    "timing_scope": "call",
-    "shared_encode": False,
     "image_sha256": "",
     "bitstream_sha256": "",
     "message": "",
@@ -49,9 +52,8 @@ class Pairs:
     """The cases of both sides, next to each other.
 
     Attributes:
-        both: Cases that are ``ok`` on both sides; columns of ``base`` and ``candidate`` alike.
-        base: Rows of the base for ``both``, in the same order.
-        candidate: Rows of the candidate for ``both``, in the same order.
+        base: Rows of the base for the cases that are ``ok`` on both sides.
+        candidate: Rows of the candidate for the same cases, in the same order.
         gone: Rows of the candidate that are not ``ok`` where the base's are.
         fixed: Rows of the candidate that are ``ok`` where the base's are not.
         failing: Rows of the candidate where neither side is ``ok``.
@@ -96,10 +98,10 @@ def pair(base: Side, candidate: Side) -> Pairs:
     a = left.iloc[shared["_left"].astype(int)].reset_index(drop=True)
     b = right.iloc[shared["_right"].astype(int)].reset_index(drop=True)
     same_image = a["image_sha256"].eq(b["image_sha256"]) | ~a["image_sha256"].astype(bool)
-    was, now = a["status"].eq("ok"), b["status"].eq("ok")
+    was, now = a["status"].eq(Status.OK), b["status"].eq(Status.OK)
     alone = [
-        rows.iloc[joined.loc[joined[other].isna(), own].astype(int)].query("status == 'ok'")
-        for rows, own, other in ((left, "_left", "_right"), (right, "_right", "_left"))
+        rows[rows["status"].eq(Status.OK) & ~rows.index.isin(shared[own].astype(int))]
+        for rows, own in ((left, "_left"), (right, "_right"))
     ]
     return Pairs(
         base=a[was & now & same_image].reset_index(drop=True),
@@ -145,7 +147,7 @@ def _records(side: Side) -> pd.DataFrame:
             f"{side.name} lacks the column {', '.join(missing)}",
             "read results with harness.load_results",
         )
-    frame = frame.assign(**{k: v for k, v in DEFAULTS.items() if k not in frame})
+    frame = with_conditions(frame.assign(**{k: v for k, v in DEFAULTS.items() if k not in frame}))
     codec, _, checkpoint = side.selector.partition("@")
     if codec:
         frame = of_codec(frame, codec)
@@ -153,11 +155,9 @@ def _records(side: Side) -> pd.DataFrame:
         frame = _with_checkpoint(frame, checkpoint, side)
     frame = frame.assign(random=frame["weights"].eq("random"))
     _refuse_several(frame, side)
-    ok_last = frame.assign(_ok=frame["status"].eq("ok"))
+    ok_last = frame.assign(_ok=frame["status"].eq(Status.OK))
     ok_last = ok_last.sort_values(["_ok", "started"], kind="stable").drop(columns="_ok")
-    return ok_last.drop_duplicates(SAME, keep="last").sort_values(
-        ["dataset", "resolution", "codec", "rate_index", "rate", "image"], ignore_index=True
-    )
+    return ok_last.drop_duplicates(SAME, keep="last").sort_values(SORTED_BY, ignore_index=True)
 
 
 def _with_checkpoint(frame: pd.DataFrame, text: str, side: Side) -> pd.DataFrame:

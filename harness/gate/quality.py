@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from harness.analysis.bootstrap import MIN_IMAGES, mean_interval
+from harness.analysis.bootstrap import LEVEL, MIN_IMAGES, mean_interval
 from harness.analysis.curves import Floats
 from harness.analysis.records import image_sets, metrics_in
 from harness.catalog.metrics import BITRATE, METRICS, Limit, Metric
@@ -89,7 +89,7 @@ class _Quality:
             base=float(before[known].mean()),
             candidate=float(after[known].mean()),
             change=float(change[known].mean()),
-            interval=mean_interval(change[known], self.limits.samples, 0.95),
+            interval=mean_interval(change[known], self.limits.samples, LEVEL),
             verdict="no change" if change[known].any() else "equal",
         )
         if finding.images < MIN_IMAGES:

@@ -1,6 +1,6 @@
 """Whether the candidate is slower: a rank test and a ratio, and both must say so.
 
-Times are compared only where machine, device, threads and what is timed are the same. With
+Times are compared only under the same conditions: see :mod:`harness.analysis.conditions`. With
 enough images the medians of each image are paired: signed ranks (Wilcoxon, Biometrics Bulletin
 1, 1945), whose p-values come from sign flips and are adjusted over all times at once, as
 :mod:`harness.gate.flips` explains. The ranks are of all times of all images together:
@@ -18,20 +18,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from harness.analysis.bootstrap import MIN_IMAGES, median_interval
+from harness.analysis.bootstrap import LEVEL, MIN_IMAGES, median_interval
+from harness.analysis.conditions import CONDITIONS
 from harness.analysis.curves import Floats
 from harness.analysis.records import ImageSet
 from harness.gate.finding import Finding, Verdict
 from harness.gate.flips import FlipFamily, holm
 from harness.gate.limits import Limits
-
-CONDITIONS = {
-    "machine": "machine",
-    "device": "device",
-    "threads": "number of threads",
-    "timing_scope": "scope of timing",
-}
-"""The columns that must agree, and what they are called."""
 
 MIN_SAMPLES = 5
 """Raw samples that each side of an image needs where there are too few images to pair. Five against
@@ -102,7 +95,7 @@ def _judged(timing: Timing, limits: Limits, chances: Sequence[float]) -> Finding
         base=float(np.median(medians[:, 0])),
         candidate=float(np.median(medians[:, 1])),
         change=float(np.median(ratios)),
-        interval=median_interval(ratios, limits.samples, 0.95),
+        interval=median_interval(ratios, limits.samples, LEVEL),
         images=len(medians),
     )
     if not chances or limits.slower is None:
@@ -213,7 +206,10 @@ def _samples(rows: pd.DataFrame, which: str) -> list[Floats]:
 def _differs(base: pd.DataFrame, candidate: pd.DataFrame) -> str:
     """Which condition keeps the times apart; empty where they compare."""
     for column, name in CONDITIONS.items():
-        a, b = (set(rows[column].fillna("").astype(str)) for rows in (base, candidate))
+        a, b = (
+            set(rows[column].fillna("").astype(str).replace("", "unknown"))
+            for rows in (base, candidate)
+        )
         if len(a | b) > 1:
             return f"not the same {name}: {', '.join(sorted(a))} against {', '.join(sorted(b))}"
     return "" if base["machine"].astype(bool).all() else "the machine is not known"

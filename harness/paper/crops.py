@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.ndimage import uniform_filter
 
-from harness.errors import UnknownName
+from harness.errors import Status, UnknownName
 
 Images = Sequence[npt.NDArray[np.uint8]]
 
@@ -45,7 +45,7 @@ def near_rate(
     """
     usable: pd.DataFrame = records[
         records["codec"].isin(codecs)
-        & (records["status"] == "ok")
+        & (records["status"] == Status.OK)
         & records["bpp"].gt(0)
         & np.isfinite(records[metric])
     ]

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from harness.analysis.records import status_words
 from harness.catalog.metrics import BITRATE, METRICS
+from harness.errors import Status
 from harness.paper.reference import PAPERS_LPIPS, Reference
 from harness.paper.reproduction import Reproduction, reproduction_table
 from harness.paper.results import PaperResults
@@ -26,7 +28,7 @@ def rates_reproduction(results: PaperResults, reference: Reference) -> Table | N
     ]
     if published.empty:
         return None
-    ok = results.quality[results.quality["status"] == "ok"]
+    ok = results.quality[results.quality["status"] == Status.OK]
     points = ok.groupby(["codec", "dataset", "rate"], sort=True)
     means = points[[c for c in ("bpp", *METRICS) if c in ok]].mean()
     means = means.assign(images=points.size()).reset_index()
@@ -100,7 +102,7 @@ def _count(results: PaperResults, codec: str, dataset: str) -> Cell:
     rows = results.quality[
         (results.quality["codec"] == codec) & (results.quality["dataset"] == dataset)
     ]
-    ok = rows["status"].eq("ok").groupby(rows["image"]).all()
-    failed = rows.loc[rows["status"] != "ok", "status"].value_counts()
-    note = ", ".join(f"{n} cases {status}".replace("_", " ") for status, n in failed.items())
+    ok = rows["status"].eq(Status.OK).groupby(rows["image"]).all()
+    failed = rows.loc[rows["status"] != Status.OK, "status"].value_counts()
+    note = ", ".join(f"{n} cases {status_words(str(status))}" for status, n in failed.items())
     return Cell(str(int(ok.sum())), float(ok.sum()), note=note)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from harness.catalog.metrics import METRICS
 from harness.catalog.toml import read_toml
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Status
 from harness.paths import data_folder
 
 KINDS = ("published", "figure", "told", "counted")
@@ -91,7 +91,7 @@ class Reference:
             if name in measured
         }
         return measured.assign(
-            run="published", family="", image="mean", resolution="native", status="ok",
+            run="published", family="", image="mean", resolution="native", status=str(Status.OK),
             weights="pretrained", checkpoint="", reason="", message=measured["cell"], blanks="{}",
             options=[json.dumps({"lpips": network}) for network in measured["lpips_network"]],
             rate_index=place.astype("int64") - 1, device="", **cards,
@@ -119,8 +119,9 @@ class Reference:
 
 def _status(marks: set[str]) -> str:
     if any(mark.startswith(">") and not mark.endswith("s") for mark in marks):
-        return "out_of_memory"
-    return "timeout" if any(mark.startswith(">") for mark in marks) else "ok"
+        return str(Status.OUT_OF_MEMORY)
+    late = any(mark.startswith(">") for mark in marks)
+    return str(Status.TIMEOUT if late else Status.OK)
 
 
 def load_reference(folder: Path | None = None) -> Reference:

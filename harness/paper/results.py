@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.analysis.records import curve_records, separate_checkpoints
-from harness.errors import HarnessError
+from harness.analysis.records import curve_records, separate_checkpoints, status_words
+from harness.errors import HarnessError, Status
 from harness.paper.protocol import Protocol
 
 ALL = "all"
@@ -60,13 +60,13 @@ class PaperResults:
         rows = rows[(rows["resolution"] == NATIVE) & (rows["weights"] != "random")]
         if rows.empty:
             return "measured at other resolutions only"
-        failed = rows[rows["status"] != "ok"]
+        failed = rows[rows["status"] != Status.OK]
         if len(failed) < len(rows):
             return ""
         status = str(failed["status"].mode().iloc[0])
         message = failed.loc[failed["status"] == status, "message"].dropna()
         reason = f": {message.iloc[0]}" if len(message) else ""
-        return status.replace("_", " ") + reason
+        return status_words(status) + reason
 
 
 def select_results(

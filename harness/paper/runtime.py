@@ -8,6 +8,8 @@ from functools import cached_property
 
 import pandas as pd
 
+from harness.analysis.records import status_words
+from harness.errors import Status
 from harness.paper.reference import Reference
 from harness.paper.reproduction import Reproduction, reproduction_table
 from harness.paper.results import PaperResults
@@ -39,7 +41,7 @@ def runtime_parts(
     codecs = results.rows(protocol.runtime.codecs)
     frame = results.speed[results.speed["codec"].isin(codecs)]
     frame = frame.assign(**{k: v for k, v in DEFAULTS.items() if k not in frame})
-    ran = frame[frame["status"].isin(["ok", "out_of_memory", "timeout"])]
+    ran = frame[frame["status"].isin([Status.OK, Status.OUT_OF_MEMORY, Status.TIMEOUT])]
     ran = ran[_sizes(ran).isin(protocol.runtime.resolutions)]
     groups = [rows for _, rows in ran.groupby(["machine", "threads"], dropna=False, sort=True)]
     several = len(groups) > 1
@@ -152,11 +154,11 @@ class _Builder:
             return number(float(value), DECIMALS)
         if pd.notna(value):
             return Cell(f"> {slow:g}s", float(value), ranked=False)
-        failed = rows[(rows["status"] == "timeout") & (rows["reason"] == PASS_OF[quantity])]
+        failed = rows[(rows["status"] == Status.TIMEOUT) & (rows["reason"] == PASS_OF[quantity])]
         return Cell(BLANK, note="timed out" if len(failed) else "")
 
     def _memory(self, rows: pd.DataFrame) -> Cell:
-        if (rows["status"] == "out_of_memory").all():
+        if (rows["status"] == Status.OUT_OF_MEMORY).all():
             limit = "memory" if self.device_gb is None else f"{self.device_gb:g}"
             return Cell(f"> {limit}", note="out of memory")
         gpu = _on_gpu(rows)
@@ -164,7 +166,7 @@ class _Builder:
             return Cell(BLANK)
         kind = "device" if gpu else "rss"
         names = [f"{pass_}_peak_{kind}_bytes" for pass_ in ("encode", "decode")]
-        ok = rows[rows["status"] == "ok"]
+        ok = rows[rows["status"] == Status.OK]
         peak = ok[[name for name in names if name in ok]].max().max()
         return number(None if pd.isna(peak) else float(peak) / GB, DECIMALS)
 
@@ -207,8 +209,8 @@ class _Builder:
         rows = self._at(codec, resolution)
         if rows.empty:
             return "not measured"
-        if (rows["status"] != "ok").all():
-            return str(rows["status"].iloc[0]).replace("_", " ")
+        if (rows["status"] != Status.OK).all():
+            return status_words(rows["status"].iloc[0])
         return "not recorded on this device"
 
 

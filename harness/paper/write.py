@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.analysis import BDOptions
 from harness.catalog.metrics import metric_named
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Status
 from harness.paper.bdrates import bd_part
 from harness.paper.figures import GRID, paper_panels, write_rd_figures
 from harness.paper.pictures import Picture, write_pictures
@@ -174,7 +174,7 @@ def _sources(reference: Reference) -> Table:
 
 
 def _subtitle(results: PaperResults) -> str:
-    ok: pd.DataFrame = results.quality[results.quality["status"] == "ok"]
+    ok: pd.DataFrame = results.quality[results.quality["status"] == Status.OK]
     codecs = ", ".join(results.title_of(codec) for codec in dict.fromkeys(ok["codec"])) or "none"
     datasets = [
         title for name, title in results.protocol.datasets.items() if name in set(ok["dataset"])

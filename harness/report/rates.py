@@ -8,8 +8,15 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from harness.analysis.records import curve_records, image_sets, metrics_in, separate_checkpoints
+from harness.analysis.records import (
+    curve_records,
+    image_sets,
+    metrics_in,
+    separate_checkpoints,
+    status_words,
+)
 from harness.catalog.metrics import Metric
+from harness.errors import Status
 from harness.report.style import legend_order
 from harness.report.tables import Cell, Column, Table, count, make_table, number, words
 
@@ -58,9 +65,9 @@ def summary_table(frame: pd.DataFrame) -> Table:
     Args:
         frame: Results, in the columns of :func:`harness.load_results`.
     """
-    ran = separate_checkpoints(frame[frame["status"] == "ok"])
+    ran = separate_checkpoints(frame[frame["status"] == Status.OK])
     quality = curve_records(frame)
-    quality = quality[quality["status"] == "ok"]
+    quality = quality[quality["status"] == Status.OK]
     metrics = metrics_in(quality)
     several = [name for name in ("dataset", "resolution") if len(ran[name].unique()) > 1]
     columns = [
@@ -102,15 +109,15 @@ def _points(records: pd.DataFrame, *also: str) -> Iterator[pd.DataFrame]:
 
 
 def _counted(point: pd.DataFrame) -> Cell:
-    ok = int((point["status"] == "ok").sum())
-    missing = Counter(point.loc[point["status"] != "ok", "status"])
-    note = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in missing.items())
+    ok = int((point["status"] == Status.OK).sum())
+    missing = Counter(point.loc[point["status"] != Status.OK, "status"])
+    note = ", ".join(f"{n} {status_words(status)}" for status, n in missing.items())
     return Cell(str(ok), float(ok), note=note)
 
 
 def _mean(point: pd.DataFrame, metric: Metric) -> Cell:
     """The mean over the images that have a finite value, with a note where some have none."""
-    ok = point[point["status"] == "ok"]
+    ok = point[point["status"] == Status.OK]
     values = ok[metric.name].to_numpy(dtype=np.float64)
     card = f"{metric.name}_card"
     if card in ok and len(set(ok.loc[ok[metric.name].notna(), card])) > 1:

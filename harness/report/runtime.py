@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.records import ImageSet, image_sets, separate_checkpoints
+from harness.analysis.records import ImageSet, image_sets, separate_checkpoints, status_words
+from harness.errors import Status
 from harness.report.style import legend_order
 from harness.report.tables import BLANK, Cell, Column, Table, make_table, number, words
 
@@ -62,7 +63,7 @@ def runtime_tables(frame: pd.DataFrame, device_gb: float | None = None) -> list[
     frame = separate_checkpoints(
         frame.assign(**{k: v for k, v in DEFAULTS.items() if k not in frame})
     )
-    ran = frame[frame["status"].isin(["ok", "out_of_memory", "timeout"])]
+    ran = frame[frame["status"].isin([Status.OK, Status.OUT_OF_MEMORY, Status.TIMEOUT])]
     tables = []
     for image_set, of_set in image_sets(ran):
         groups = [rows for _, rows in of_set.groupby(CONDITIONS, dropna=False, sort=True)]
@@ -93,8 +94,8 @@ def _table(
 
 
 def _row(records: pd.DataFrame, *, on_gpu: bool, device_gb: float | None) -> list[Cell]:
-    ok = records[records["status"] == "ok"]
-    failures = set(records["status"]) - {"ok"} if ok.empty else set()
+    ok = records[records["status"] == Status.OK]
+    failures = set(records["status"]) - {Status.OK} if ok.empty else set()
     kind = "device" if on_gpu else "rss"
     notes = []
     if records["weights"].iloc[0] == "random":
@@ -130,14 +131,14 @@ def frontier_table(frame: pd.DataFrame) -> Table | None:
 
     ``None`` where no codec failed at a size: nothing was searched for then.
     """
-    tried = frame[frame["height"].notna() & (frame["status"] != "unavailable")]
+    tried = frame[frame["height"].notna() & (frame["status"] != Status.UNAVAILABLE)]
     rows = []
     for codec in sorted(tried["codec"].unique(), key=legend_order):
         records = tried[tried["codec"] == codec].copy()
         records["pixels"] = records["height"].astype("int64") * records["width"].astype("int64")
-        well = records[records["status"] == "ok"]
+        well = records[records["status"] == Status.OK]
         largest = int(well["pixels"].max()) if len(well) else 0
-        beyond = records[(records["status"] != "ok") & (records["pixels"] > largest)]
+        beyond = records[(records["status"] != Status.OK) & (records["pixels"] > largest)]
         if beyond.empty:
             continue
         first = beyond.loc[beyond["pixels"].idxmin()]
@@ -148,7 +149,7 @@ def frontier_table(frame: pd.DataFrame) -> Table | None:
                 words("none" if last is None else _size(last)),
                 number(_scaled(largest or None, 1e6), 1),
                 words(_size(first)),
-                words(str(first["status"]).replace("_", " ")),
+                words(status_words(first["status"])),
             ]
         )
     if not rows:
@@ -177,14 +178,14 @@ def _scaled(value: float | None, unit: float) -> float | None:
 def _time(ok: pd.DataFrame, column: str, failures: set[str]) -> Cell:
     value = _median(ok, column)
     if value is None:
-        return Cell(BLANK, note="timed out" if "timeout" in failures else "")
+        return Cell(BLANK, note="timed out" if Status.TIMEOUT in failures else "")
     if value > SLOW_MS:
         return Cell("> 10s", value)
     return number(value, 1 if value < 100 else 0)  # noqa: PLR2004 - three digits say enough
 
 
 def _memory(ok: pd.DataFrame, column: str, failures: set[str], device_gb: float | None) -> Cell:
-    if "out_of_memory" in failures:
+    if Status.OUT_OF_MEMORY in failures:
         limit = "memory" if device_gb is None else f"{device_gb:g}"
         return Cell(f"> {limit}", note="out of memory")
     value = ok[column].max() if column in ok and len(ok) else math.nan

@@ -10,7 +10,7 @@ import pandas as pd
 from harness.analysis import BDOptions, bd_rates, default_anchor, metrics_in
 from harness.analysis.panels import rd_panels
 from harness.analysis.records import curve_records
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Status
 from harness.report.bdtables import detail_tables, overview_tables
 from harness.report.coverage import coverage_table, failures_table
 from harness.report.figures import whole_figures, write_figures
@@ -107,6 +107,6 @@ def write_table(table: Table, out: Path) -> list[Path]:
 
 def _subtitle(frame: pd.DataFrame) -> str:
     datasets = ", ".join(sorted(map(str, frame["dataset"].unique())))
-    ok = int((frame["status"] == "ok").sum())
+    ok = int((frame["status"] == Status.OK).sum())
     codecs = frame["codec"].nunique()
     return f"{len(frame)} cases, {ok} of them ok; {codecs} codecs; {datasets}"
