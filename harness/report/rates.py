@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from harness.analysis.conditions import CONDITIONS, with_conditions
 from harness.analysis.records import (
     curve_records,
     image_sets,
@@ -18,7 +19,7 @@ from harness.analysis.records import (
 from harness.catalog.metrics import Metric
 from harness.errors import Status
 from harness.report.style import legend_order
-from harness.report.tables import Cell, Column, Table, count, make_table, number, words
+from harness.report.tables import BLANK, Cell, Column, Table, count, make_table, number, words
 
 INCOMPARABLE = "Rows over different numbers of images are not comparable."
 
@@ -65,7 +66,7 @@ def summary_table(frame: pd.DataFrame) -> Table:
     Args:
         frame: Results, in the columns of :func:`harness.load_results`.
     """
-    ran = separate_checkpoints(frame[frame["status"] == Status.OK])
+    ran = separate_checkpoints(with_conditions(frame)[frame["status"] == Status.OK])
     quality = curve_records(frame)
     quality = quality[quality["status"] == Status.OK]
     metrics = metrics_in(quality)
@@ -94,8 +95,8 @@ def summary_table(frame: pd.DataFrame) -> Table:
                     count(len(scored)),
                     blank or number(scored["bpp"].mean(), 4),
                     *(blank or _mean(scored, metric) for metric in metrics),
-                    number(point["encode_ms"].median(), 1),
-                    number(point["decode_ms"].median(), 1),
+                    _median_time(point, "encode_ms"),
+                    _median_time(point, "decode_ms"),
                 ]
             )
     return make_table("summary", "Means over images; median times", columns, rows)
@@ -113,6 +114,13 @@ def _counted(point: pd.DataFrame) -> Cell:
     missing = Counter(point.loc[point["status"] != Status.OK, "status"])
     note = ", ".join(f"{n} {status_words(status)}" for status, n in missing.items())
     return Cell(str(ok), float(ok), note=note)
+
+
+def _median_time(point: pd.DataFrame, column: str) -> Cell:
+    """The median over the rows, which must all have been taken under the same conditions."""
+    if any(len(set(point[name].fillna("").astype(str))) > 1 for name in CONDITIONS):
+        return Cell(BLANK, note="taken under different conditions, see the runtime tables")
+    return number(point[column].median(), 1)
 
 
 def _mean(point: pd.DataFrame, metric: Metric) -> Cell:

@@ -7,7 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.records import ImageSet, image_sets, separate_checkpoints, status_words
+from harness.analysis.conditions import (
+    INLINE,
+    environment_detail,
+    environment_name,
+    with_conditions,
+)
+from harness.analysis.records import ImageSet, image_sets, separate_checkpoints
 from harness.errors import Status
 from harness.report.style import legend_order
 from harness.report.tables import BLANK, Cell, Column, Table, make_table, number, words
@@ -17,8 +23,9 @@ SLOW_MS = 10_000.0
 
 GB = 1e9
 
-COLUMNS = (
-    Column("codec", "Codec", is_text=True),
+CODEC = Column("codec", "Codec", is_text=True)
+ENVIRONMENT = Column("environment", "Environment", is_text=True)
+QUANTITIES = (
     Column("encode_ms", "Enc. (ms) ↓", "lower"),
     Column("decode_ms", "Dec. (ms) ↓", "lower"),
     Column("encode_peak_gb", "Enc. mem. (GB) ↓", "lower"),
@@ -30,43 +37,26 @@ COLUMNS = (
     Column("cases", "Cases"),
 )
 
-FRONTIER = (
-    Column("codec", "Codec", is_text=True),
-    Column("fits", "Fits", is_text=True),
-    Column("megapixels", "Megapixels ↑", "higher"),
-    Column("fails", "Fails", is_text=True),
-    Column("how", "How", is_text=True),
-)
-
-CONDITIONS = ["machine", "device", "threads"]
-"""Times taken under different conditions never share a table."""
-
-DEFAULTS: dict[str, Any] = {
-    "machine": "",
-    "device": "cpu",
-    "threads": pd.NA,
-    "timing_scope": "call",
-    "shared_encode": False,
-}
+SHARED = ["machine", "device", "threads"]
+"""Times of different machines, devices or numbers of threads never share a table."""
 
 
 def runtime_tables(frame: pd.DataFrame, device_gb: float | None = None) -> list[Table]:
-    """One table for each image set, machine, device and thread count: a row per codec.
+    """One table for each image set, machine, device and thread count.
 
-    Times are medians over the codec's cases of each case's median; memory is the largest peak of
-    any case: the device allocator's on a GPU, the process's resident memory otherwise.
+    A row is a codec in one environment. Times are medians over its cases of each case's median;
+    memory is the largest peak of any case: the device allocator's on a GPU, the process's resident
+    memory otherwise.
 
     Args:
         frame: Results, in the columns of :func:`harness.load_results`.
         device_gb: Memory of the device, for the mark of what ran out of it, as ``> 80``.
     """
-    frame = separate_checkpoints(
-        frame.assign(**{k: v for k, v in DEFAULTS.items() if k not in frame})
-    )
+    frame = separate_checkpoints(with_conditions(frame))
     ran = frame[frame["status"].isin([Status.OK, Status.OUT_OF_MEMORY, Status.TIMEOUT])]
     tables = []
     for image_set, of_set in image_sets(ran):
-        groups = [rows for _, rows in of_set.groupby(CONDITIONS, dropna=False, sort=True)]
+        groups = [rows for _, rows in of_set.groupby(SHARED, dropna=False, sort=True)]
         for number_of, rows in enumerate(groups, 1):
             suffix = f"-{number_of}" if len(groups) > 1 else ""
             tables.append(_table(image_set, rows, suffix, device_gb))
@@ -76,9 +66,10 @@ def runtime_tables(frame: pd.DataFrame, device_gb: float | None = None) -> list[
 def _table(
     image_set: ImageSet, records: pd.DataFrame, suffix: str, device_gb: float | None
 ) -> Table:
-    first: dict[str, Any] = {name: records[name].iloc[0] for name in CONDITIONS}
+    first: dict[str, Any] = {name: records[name].iloc[0] for name in SHARED}
     on_gpu = str(first["device"]).startswith("cuda")
-    groups = [rows for _, rows in records.groupby(["codec", "weights"], sort=True)]
+    keys = ["codec", "weights", "environment"]
+    groups = [rows for _, rows in records.groupby(keys, sort=True)]
     groups.sort(key=lambda rows: legend_order(str(rows["codec"].iloc[0])))
     sizes = set(zip(records["height"], records["width"], strict=True))
     size = " ({}x{})".format(*sizes.pop()) if len(sizes) == 1 else ""
@@ -89,14 +80,24 @@ def _table(
         "Medians over images and rate points, model loaded and input in memory. Memory is the "
         + ("device allocator's peak." if on_gpu else "process's peak resident memory."),
     ]
-    rows = [_row(of_codec, on_gpu=on_gpu, device_gb=device_gb) for of_codec in groups]
-    return make_table(f"runtime-{image_set.slug}{suffix}", title, COLUMNS, rows, remarks)
+    rows = [
+        [
+            words(str(of_row["title"].iloc[0]), note="; ".join(_notes(of_row, records))),
+            words(environment_name(of_row["environment"].iloc[0])),
+            *_figures(of_row, on_gpu=on_gpu, device_gb=device_gb),
+        ]
+        for of_row in groups
+    ]
+    columns = [CODEC, ENVIRONMENT, *QUANTITIES]
+    if {cells[1].text for cells in rows} == {INLINE}:
+        columns.remove(ENVIRONMENT)
+        rows = [[codec, *figures] for codec, _, *figures in rows]
+    return make_table(f"runtime-{image_set.slug}{suffix}", title, columns, rows, remarks)
 
 
-def _row(records: pd.DataFrame, *, on_gpu: bool, device_gb: float | None) -> list[Cell]:
+def _notes(records: pd.DataFrame, of_table: pd.DataFrame) -> list[str]:
+    """What a reader must know of the times of one row."""
     ok = records[records["status"] == Status.OK]
-    failures = set(records["status"]) - {Status.OK} if ok.empty else set()
-    kind = "device" if on_gpu else "rss"
     notes = []
     if records["weights"].iloc[0] == "random":
         notes.append("random weights: speed and memory only")
@@ -104,8 +105,17 @@ def _row(records: pd.DataFrame, *, on_gpu: bool, device_gb: float | None) -> lis
         notes.append("timed as an external process, its start included")
     if ok["shared_encode"].eq(other=True).any():
         notes.append("one encode serves all rate points")
+    of_codec = of_table[of_table["codec"] == records["codec"].iloc[0]]
+    if len(set(of_codec["environment"])) > 1:
+        notes.append(environment_detail(records["environment"].iloc[0]))
+    return notes
+
+
+def _figures(records: pd.DataFrame, *, on_gpu: bool, device_gb: float | None) -> list[Cell]:
+    ok = records[records["status"] == Status.OK]
+    failures = set(records["status"]) - {Status.OK} if ok.empty else set()
+    kind = "device" if on_gpu else "rss"
     return [
-        words(str(records["title"].iloc[0]), note="; ".join(notes)),
         *(_time(ok, f"{pass_}_ms", failures) for pass_ in ("encode", "decode")),
         *(
             _memory(ok, f"{pass_}_peak_{kind}_bytes", failures, device_gb)
@@ -124,42 +134,6 @@ def _macs_per_pixel(records: pd.DataFrame) -> pd.DataFrame:
     pixels = records["height"].astype("float64") * records["width"].astype("float64")
     flops = records["flops"] if "flops" in records else pd.Series(math.nan, index=records.index)
     return pd.DataFrame({"macs": flops.astype("float64") / 2 / pixels})
-
-
-def frontier_table(frame: pd.DataFrame) -> Table | None:
-    """The largest image that each codec coded, and what stopped it at the next larger one.
-
-    ``None`` where no codec failed at a size: nothing was searched for then.
-    """
-    tried = frame[frame["height"].notna() & (frame["status"] != Status.UNAVAILABLE)]
-    rows = []
-    for codec in sorted(tried["codec"].unique(), key=legend_order):
-        records = tried[tried["codec"] == codec].copy()
-        records["pixels"] = records["height"].astype("int64") * records["width"].astype("int64")
-        well = records[records["status"] == Status.OK]
-        largest = int(well["pixels"].max()) if len(well) else 0
-        beyond = records[(records["status"] != Status.OK) & (records["pixels"] > largest)]
-        if beyond.empty:
-            continue
-        first = beyond.loc[beyond["pixels"].idxmin()]
-        last = well.loc[well["pixels"].idxmax()] if len(well) else None
-        rows.append(
-            [
-                words(str(first["title"])),
-                words("none" if last is None else _size(last)),
-                number(_scaled(largest or None, 1e6), 1),
-                words(_size(first)),
-                words(status_words(first["status"])),
-            ]
-        )
-    if not rows:
-        return None
-    remark = "Sizes that were tried; the search ends when the gap is under a tenth."
-    return make_table("frontier", "Largest image that fits", FRONTIER, rows, [remark])
-
-
-def _size(record: Any) -> str:
-    return f"{int(record['height'])}x{int(record['width'])}"
 
 
 def _several(number_of: int, what: str) -> str:

@@ -227,6 +227,22 @@ def test_two_machines_have_two_tables():
     assert len(runtime(sized("progic"), sized("hific", machine="m2"))) == 2
 
 
+def test_a_codec_in_two_environments_has_two_rows_and_each_says_which():
+    ((table, reproduction),) = runtime(
+        sized("hific", environment="docker:hific@1a2b", encode_ms=500.0),
+        sized("hific", environment="venv:hific@1a2b", encode_ms=400.0),
+        sized("progic", encode_ms=8.0),
+    )
+    at = [column.key for column in table.columns].index("encode_ms_512x768")
+    rows = [(cells[0].text, cells[1].text, cells[at].value) for cells in table.rows]
+    assert ("HiFiC", "docker hific", 500.0) in rows
+    assert ("HiFiC", "venv hific", 400.0) in rows
+    assert ("ProGIC", "inline", 8.0) in rows
+    assert sum(name == "HiFiC" for name, *_ in rows) == 2
+    where = "HiFiC (venv hific, recipe 1a2b)", f"512{TIMES}768", "Enc. (ms)"
+    assert pair(reproduction, *where)["measured"].value == 400.0
+
+
 def test_without_any_runtime_the_published_ones_still_stand_in_the_reproduction():
     ((table, reproduction),) = runtime(measured("jpeg"))
     assert all(c.value is None for cells in table.rows for c in cells)

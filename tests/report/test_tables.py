@@ -236,6 +236,56 @@ def test_times_under_different_conditions_never_share_a_table(what, value):
     assert len({table.slug for table in tables}) == 2
 
 
+HERE, THERE = "inline:pillow@13.0.0", "docker:jpeg@1a2b"
+
+
+def test_times_of_a_codec_in_two_environments_never_share_a_row():
+    frame = together(
+        curve("jpeg", RATES, PSNR, environment=HERE, encode_ms=10.0),
+        curve("jpeg", RATES, PSNR, environment=THERE, encode_ms=30.0),
+        curve("webp", RATES, PSNR, environment="inline"),
+    )
+    (table,) = runtime_tables(frame)
+    shown = [[cells[k].text for k in range(3)] for cells in table.rows]
+    assert sorted(shown) == [
+        ["JPEG", "docker jpeg", "30.0"],
+        ["JPEG", "inline", "10.0"],
+        ["WEBP", "inline", "10.0"],
+    ]
+    notes = {cells[1].text: cells[0].note for cells in table.rows if cells[0].text == "JPEG"}
+    assert notes == {"inline": "with pillow 13.0.0", "docker jpeg": "recipe 1a2b"}
+    assert find(table, "WEBP", "codec").note == ""
+
+
+def test_two_versions_of_a_codecs_library_are_two_rows_with_a_footnote_each():
+    frame = together(
+        curve("jpeg", RATES, PSNR, environment=HERE),
+        curve("jpeg", RATES, PSNR, environment="inline"),
+    )
+    (table,) = runtime_tables(frame)
+    assert [cells[0].note for cells in table.rows] == [
+        "versions of libraries not recorded",
+        "with pillow 13.0.0",
+    ]
+    assert "environment" not in [column.key for column in table.columns]
+
+
+def test_where_all_ran_inline_no_column_says_so():
+    (table,) = runtime_tables(curve("jpeg", RATES, PSNR, environment=HERE))
+    assert "environment" not in [column.key for column in table.columns]
+    assert table.notes == []
+
+
+def test_a_summary_has_no_median_of_times_taken_under_different_conditions():
+    frame = together(
+        curve("jpeg", RATES, PSNR, images=["one"]),
+        curve("jpeg", RATES, PSNR, images=["two"], environment=THERE),
+    )
+    cell = find(summary_table(frame), "JPEG", "encode_ms")
+    assert (cell.text, cell.value) == (BLANK, None)
+    assert "different conditions" in cell.note
+
+
 def test_every_case_is_counted_and_every_failure_has_its_reason():
     frame = changed(
         curve("jpeg", RATES, PSNR),
