@@ -2,8 +2,8 @@
 
 The integral is that of the ``bjontegaard`` package: log10 of the rate as a function of quality,
 interpolated by PCHIP as in the common test conditions of JVET (JVET-T2010), over the range of
-quality that both curves cover, never beyond. Metrics where lower is better are negated. What is
-around it decides whether a number may be shown at all; what may not is a cell with a reason.
+quality that both curves cover, never beyond. Metrics where lower is better are negated. The code
+around it decides whether there may be a number at all; where not, the cell gives the reason.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Under that, a curve of four points has about one interval inside, and the figure
 whole codec, is the interpolation of that one."""
 
 DEFAULT_ANCHORS = ("vtm", "jpeg-xl", "avif", "webp", "jpeg")
-"""Where no anchor is named, the first of these that was measured."""
+"""The anchor, if none is named: the first of these that was measured."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class BDRate:
         images_with_bd: Images that have a BD-rate of their own.
         reason: Why there is no figure, in a few words; empty where there is one.
         detail: The whole reason, naming codec and figures.
-        notes: What a reader must know beside the figure.
+        notes: What a reader of the figure must know.
     """
 
     codec: str
@@ -223,8 +223,8 @@ def bd_rate(
 def _over_images(anchor: Curve, test: Curve, metric: Metric, options: BDOptions) -> dict[str, Any]:
     """The median over the images that have a BD-rate of their own, and its interval.
 
-    Without a median where half of the images or more have none: it would speak for images that
-    the outcome itself has chosen.
+    There is no median where half of the images or more have none: it would be one over images
+    that the outcome itself has selected.
     """
     sign = metric.sign
     values = pchip.bd_rates(

@@ -16,7 +16,7 @@ interpolant's slopes are end conditions, that is, choices of the interpolation a
 
 
 class Refused(Exception):
-    """There is no comparison.
+    """Two curves cannot be compared.
 
     Args:
         reason: Why, in a few words that many cells of a table may share.
@@ -38,7 +38,7 @@ def comparable(
     exclude: Mapping[str, float],
     notes: list[str],
 ) -> tuple[Curve, Curve]:
-    """Both curves on the same images, at the points that enter, by rising bpp.
+    """Both curves on the same images, at the points that count, by rising bpp.
 
     Args:
         anchor: The anchor's curve.

@@ -59,7 +59,7 @@ def separate_checkpoints(records: pd.DataFrame) -> pd.DataFrame:
     """Rename a codec ``codec@checkpoint`` where its checkpoints meet at a rate point.
 
     A codec whose rate points each have a weights file of their own keeps its name; so do those
-    rows of it beside a checkpoint that was measured at all rate points.
+    rows of it if another checkpoint was measured at all rate points as well.
     """
     records = records.copy()
     checkpoint = records["checkpoint"].fillna("").astype(str)

@@ -1,4 +1,4 @@
-"""The BD-rate of a candidate against its base, and how it comes out when signs are flipped."""
+"""The BD-rate of a candidate against its base, and what it becomes when signs are flipped."""
 
 from __future__ import annotations
 

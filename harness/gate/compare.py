@@ -51,7 +51,7 @@ def compare(base: Side, candidate: Side, limits: Limits | None = None) -> Compar
     Args:
         base: What counts as good.
         candidate: What may have got worse.
-        limits: From where on a change counts.
+        limits: How large a change must be to count.
 
     Raises:
         HarnessError: Nothing can be compared; see :func:`harness.gate.pairs.pair`.

@@ -46,7 +46,7 @@ class Finding:
             anywhere in the whole comparison where nothing has changed.
         images: How many images (cases, of a status) it is over.
         different: Images whose bitstreams differ; of bits alone.
-        note: What a reader must know beside it, such as why it was not judged.
+        note: What a reader must know about it, such as why it was not judged.
     """
 
     kind: Kind

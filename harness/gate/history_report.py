@@ -29,7 +29,7 @@ WAYS = {"better": "0.3", "worse": "#C44E00"}
 
 
 def history_tables(found: Sequence[History], by: str) -> list[Table]:
-    """One table an image set and metric: a row a checkpoint, a column a rate point."""
+    """A table for each image set and metric: a row per checkpoint, a column per rate point."""
     tables = []
     for group in _groups(found):
         first = group[0]
@@ -90,7 +90,7 @@ def write_history(found: Sequence[History], by: str, out: Path) -> list[Path]:
 
 @mpl.rc_context(PAPER)
 def draw_history(group: Sequence[History], by: str) -> Figure:
-    """One metric on one image set: a line a rate point, a dashed rule where it changed."""
+    """One metric on one image set: a line per rate point, a dashed rule where it changed."""
     first = group[0]
     labels = list(dict.fromkeys(c.label for h in group for c in h.checkpoints))
     width = COLUMN_WIDTH if len(labels) <= MOST_LABELS else PAGE_WIDTH

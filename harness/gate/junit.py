@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from harness.gate.compare import Comparison
 from harness.gate.finding import Finding
-from harness.gate.tables import sentence, subject_label, verdict_text
+from harness.gate.report import sentence, subject_label, verdict_text
 
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document may hold; programs' messages may."""

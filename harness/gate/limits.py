@@ -1,4 +1,4 @@
-"""From where on a change counts: the gate's limits, and the TOML file that sets them."""
+"""How large a change must be to count: the gate's limits, and the TOML file that sets them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which record of the base stands against which of the candidate."""
+"""Pairs each record of the base with the candidate's record of the same case."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.analysis.records import (
 from harness.errors import HarnessError, Status
 
 SAME = [*CASE, "random"]
-"""What two records of the same case agree in. The rest, such as code and machine, may differ."""
+"""What records of the same case have in common. The rest, as code and machine, may differ."""
 
 DEFAULTS: dict[str, Any] = {
     **OPTIONAL,
@@ -31,14 +31,14 @@ DEFAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Side:
-    """What one side of a comparison is of.
+    """One side of a comparison.
 
     Attributes:
         name: What messages call it, such as the path of its results.
         frame: Its results, in the columns of :func:`harness.load_results`.
         selector: ``codec`` or ``codec@checkpoint`` to take of them; all codecs when empty. A
             checkpoint is named by its file, with or without suffix, or the head of its sha256.
-        option: What the user gives a selector by, for the remedy of a message.
+        option: The option that gives the selector, for the remedy of a message.
     """
 
     name: str
@@ -116,7 +116,7 @@ def pair(base: Side, candidate: Side) -> Pairs:
 
 
 def checkpoints_in(records: pd.DataFrame) -> list[str]:
-    """The checkpoints of some records, as ``file:sha256``, without doubles."""
+    """The checkpoints of some records, as ``file:sha256``, each once."""
     named = records["checkpoint"].fillna("").astype(str)
     return sorted(set(named) - {"", "random"})
 
@@ -164,7 +164,7 @@ def _with_checkpoint(frame: pd.DataFrame, text: str, side: Side) -> pd.DataFrame
     known = checkpoints_in(frame)
     meant = [name for name in known if is_checkpoint(text, name)]
     if len(meant) != 1:
-        found = "is in" if not meant else "means several in"
+        found = "is in" if not meant else "matches several in"
         raise HarnessError(
             f"{'no ' if not meant else ''}checkpoint '{text}' {found} {side.name}: "
             f"{', '.join(meant or known) or 'it has none'}",

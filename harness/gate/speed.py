@@ -5,7 +5,7 @@ enough images the medians of each image are paired: signed ranks (Wilcoxon, Biom
 1, 1945), whose p-values come from sign flips and are adjusted over all times at once, as
 :mod:`harness.gate.flips` explains. The ranks are of all times of all images together:
 ranks of each time by itself are alike for a large change and for noise, and with six images a
-flip that turns the noise one way would stand beside any change. With fewer images the raw samples
+flip that turns the noise one way would equal any change. With fewer images the raw samples
 of each are set against each other (Mann and Whitney, Annals of Mathematical Statistics 18, 1947);
 the least certain image counts, and p-values are adjusted by Holm's method.
 """

@@ -1,4 +1,4 @@
-"""A paper's table of BD-rates: a row a codec, a column a data set, and what was published."""
+"""A paper's table of BD-rates: a row per codec, a column per data set, and what was published."""
 
 from __future__ import annotations
 

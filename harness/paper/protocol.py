@@ -87,7 +87,7 @@ class Protocol:
     pictures: PicturesProtocol
 
     def title_of(self, codec: str) -> str:
-        """What tables call a codec; a codec beside the protocol's keeps its name."""
+        """What tables call a codec; a codec that the protocol does not name keeps its own."""
         base, at, checkpoint = codec.partition("@")
         return self.titles.get(base, base) + at + checkpoint
 

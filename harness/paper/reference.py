@@ -27,7 +27,7 @@ TABLES = {
               "lpips_network"],
     "runtime": ["resolution", "codec", "title", "device", "quantity", "value", "mark"],
 }  # fmt: skip
-"""The files of the folder and their columns, beside ``source`` and ``cell``."""
+"""The files of the folder and their columns, apart from ``source`` and ``cell``."""
 
 NUMBERS = ("percent", "value", "bpp", *METRICS)
 NOMINAL = "nominal"
@@ -44,7 +44,7 @@ class Source:
     Attributes:
         name: As rows name it.
         title: The document, and its part.
-        address: Where it is to be had; empty where it is no document.
+        address: Where to find it; empty if it is not a document.
         kind: One of :data:`KINDS`: how the number came here.
         note: What a reader must know.
     """
@@ -78,7 +78,7 @@ class Reference:
     sources: Mapping[str, Source]
 
     def rate_records(self) -> pd.DataFrame:
-        """The rate points in the columns of :func:`harness.load_results`: a row a mean.
+        """The rate points in the columns of :func:`harness.load_results`: one row per mean.
 
         ``image`` is ``mean``. The cards begin with ``published``, so that nothing compares them
         with values that the harness computed. Rates that were only aimed at are left out.
@@ -98,9 +98,9 @@ class Reference:
         ).drop(columns=["lpips_network", "cell"])  # fmt: skip
 
     def runtime_records(self) -> pd.DataFrame:
-        """The runtimes in the columns of :func:`harness.load_results`: a row a resolution.
+        """The runtimes in the columns of :func:`harness.load_results`: one row per resolution.
 
-        Of ``> 10s`` there is no number: ``status`` is then ``timeout``; of ``> 80``,
+        ``> 10s`` states no number: ``status`` is then ``timeout``; for ``> 80`` it is
         ``out_of_memory``. Memory, one number in the document, is that of both passes.
         """
         keys = ["codec", "title", "resolution", "device", "source"]

@@ -1,4 +1,4 @@
-"""Measured beside published: a row a number, with the difference, and why one is missing."""
+"""Measured beside published: one row per number, with the difference, or why one is missing."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Reproduction:
     """One number that a protocol asks for.
 
     Attributes:
-        where: What it is the number of: the codec's title, the data set, and so on.
+        where: What the number describes: the codec's title, the data set, and so on.
         measured: The cell of the table; its note says why it is blank.
         published: The number as published; NaN or ``None`` where there is none.
         mark: What stands in its place, as ``>10s``.
         source: Where it was published: the source's name and the place in it.
-        incomparable: Why the two must not be set against each other; empty where they may.
+        incomparable: Why the two must not be compared; empty if they may be.
         decimals: How the published number is printed.
         relative: Whether the difference is in percent of the published number.
     """

@@ -25,7 +25,7 @@ class PaperResults:
         quality: One row a case, of the protocol's data sets at their own size, random weights
             left out; codecs and data sets bear the protocol's titles.
         speed: Every row of the chosen codecs, random weights included.
-        others: Codecs beside the protocol's that were chosen.
+        others: Codecs that were chosen in addition to the protocol's.
     """
 
     protocol: Protocol
@@ -77,7 +77,7 @@ def select_results(
     Args:
         frame: Results, in the columns of :func:`harness.load_results`.
         protocol: The protocol.
-        also: Codecs beside the protocol's; ``all`` for all that were measured, ``none`` for none.
+        also: Further codecs; ``all`` for all that were measured, ``none`` for none.
 
     Raises:
         HarnessError: The results are empty, or a codec of ``also`` is not in them.
@@ -96,16 +96,16 @@ def select_results(
 
 
 def _others(measured: set[str], protocol: Protocol, also: list[str]) -> set[str]:
-    beside = measured - set(protocol.titles)
+    further = measured - set(protocol.titles)
     if also == [ALL]:
-        return beside
+        return further
     wanted = {name.lower().replace("_", "-") for name in also if name != NONE}
     for name in sorted(wanted - measured):
         raise HarnessError(
             f"codec '{name}' is not in the results",
-            f"beside the protocol's they hold {', '.join(sorted(beside)) or 'none'}",
+            f"besides the protocol's they hold {', '.join(sorted(further)) or 'none'}",
         )
-    return wanted & beside
+    return wanted & further
 
 
 def _titled(records: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:

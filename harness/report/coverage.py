@@ -1,4 +1,4 @@
-"""What is in the results and what is not: nothing is missing in silence."""
+"""What the results hold and what they lack: nothing is left out silently."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def rate_tables(frame: pd.DataFrame) -> list[Table]:
 
 
 def summary_table(frame: pd.DataFrame) -> Table:
-    """The R-D summary that ends a run: a row a codec and rate point, with times.
+    """The R-D summary that ends a run: one row per codec and rate point, with times.
 
     Rate points that ran with random weights have times and no quality, and say so.
 

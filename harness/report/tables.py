@@ -129,7 +129,7 @@ def ranked(table: Table) -> Table:
         entries = [row[place] for row in rows if row[place].ranked and row[place].value is not None]
         by_text = {cell.text: cell.value for cell in entries if cell.value is not None}
         order = sorted(by_text, key=lambda t: by_text[t], reverse=column.better == "higher")
-        if len(entries) < 2:  # noqa: PLR2004 - the best of one is no news
+        if len(entries) < 2:  # noqa: PLR2004 - to be the best of one means nothing
             continue
         for row in rows:
             cell = row[place]
