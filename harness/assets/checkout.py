@@ -11,6 +11,13 @@ from harness.errors import HarnessError, Lack
 from harness.paths import find_upstream
 
 
+def upstream_folder(codec: CodecSpec) -> Path | None:
+    """Where the part of upstream's checkout that the codec needs lies, or would lie."""
+    if codec.upstream is None:
+        return None
+    return find_upstream(codec.folder.name) / codec.upstream.subfolder
+
+
 def checkout_lack(codec: CodecSpec) -> Lack | None:
     """Why upstream's checkout cannot be used, or ``None``: it can, or the codec needs none."""
     if codec.upstream is None:

@@ -76,9 +76,9 @@ def command(
         bd_rates,
         curve_records,
         default_anchor,
-        measure_named,
-        measures_in,
+        metrics_in,
     )
+    from harness.catalog.metrics import metric_named
     from harness.errors import HarnessError
     from harness.report.bdtables import detail_tables
 
@@ -88,11 +88,11 @@ def command(
         pareto=pareto,
         exclude=dict(exclude),
     )
-    measures = [measure_named(name) for name in metrics] or measures_in(curve_records(frame))
+    chosen = [metric_named(name) for name in metrics] or metrics_in(curve_records(frame))
     anchor = anchor or default_anchor(frame)
-    if anchor is None or not measures:
+    if anchor is None or not chosen:
         raise HarnessError(f"{results} has no scored codec", "score some with 'harness run'")
-    by_metric = [bd_rates(frame, measure, anchor, options) for measure in measures]
+    by_metric = [bd_rates(frame, metric, anchor, options) for metric in chosen]
     if style == "json":
         click.echo(_as_json([cell for cells in by_metric for cell in cells]))
         return
@@ -103,7 +103,9 @@ def _as_json(cells: Sequence[BDRate]) -> str:
     import dataclasses
     import json
 
-    return json.dumps([dataclasses.asdict(cell) for cell in cells], indent=2, ensure_ascii=False)
+    keys = {"image_set": "scene"}  # what version 0.1.0 called it in JSON
+    rows = [{keys.get(k, k): v for k, v in dataclasses.asdict(cell).items()} for cell in cells]
+    return json.dumps(rows, indent=2, ensure_ascii=False)
 
 
 def _print(tables: Sequence[Table], style: str) -> None:

@@ -58,7 +58,7 @@ def command(
     from harness.gate.junit import junit as junit_xml
     from harness.gate.limits import Limits, read_limits
     from harness.gate.pairs import Side
-    from harness.gate.tables import comparison_markdown, comparison_tables, verdict_lines
+    from harness.gate.report import comparison_markdown, comparison_tables, verdict_lines
 
     if candidate is None and not (base_codec and candidate_codec):
         raise click.UsageError(

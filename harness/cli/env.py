@@ -166,6 +166,7 @@ def shell(*, name: str, arguments: tuple[str, ...], backend: Backend | None) -> 
     It begins in upstream's checkout, which is writable, to build the extension that some codecs
     need. In a container there is a network, and nothing but the checkout outlives the shell.
     """
+    from harness.assets.checkout import upstream_folder
     from harness.environments import Docker, choose
 
     one = named(name)[0]
@@ -173,11 +174,7 @@ def shell(*, name: str, arguments: tuple[str, ...], backend: Backend | None) -> 
     if (lack := environment.lack()) is not None:
         raise HarnessError.of(lack)
     checkouts = [path for path in dict.fromkeys(map(_checkout, one.codecs)) if path is not None]
-    starts = (
-        folder / codec.upstream.subfolder
-        for codec in one.codecs
-        if codec.upstream is not None and (folder := _checkout(codec)) is not None
-    )
+    starts = filter(None, map(upstream_folder, one.codecs))
     start = next((folder for folder in starts if folder.is_dir()), Path.cwd())
     for codec in one.codecs:
         if codec.upstream is not None and _checkout(codec) is None:

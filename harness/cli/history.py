@@ -56,7 +56,7 @@ def command(
 ) -> None:
     """Show the metrics of CODEC over its checkpoints, and the steps at which they changed."""
     from harness import load_results
-    from harness.analysis.measures import measure_named
+    from harness.catalog.metrics import metric_named
     from harness.cli.table import print_report_table
     from harness.errors import HarnessError, UnknownName
     from harness.gate.history import histories
@@ -64,9 +64,9 @@ def command(
     from harness.gate.limits import Limits, read_limits
     from harness.report import render
 
-    measures = [measure_named(name) for name in metrics] or None
-    chosen = read_limits(limits) if limits else Limits()
-    found, by = histories(load_results(results), codec, measures, chosen)
+    chosen = [metric_named(name) for name in metrics] or None
+    judged_by = read_limits(limits) if limits else Limits()
+    found, by = histories(load_results(results), codec, chosen, judged_by)
     known = list(dict.fromkeys(history.rate for history in found))
     for name in rate:
         if name not in known:

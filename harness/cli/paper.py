@@ -11,8 +11,8 @@ from harness.cli.options import split
 
 if TYPE_CHECKING:
     from harness.paper.crops import Box
-    from harness.paper.material import Material
     from harness.paper.pictures import Picture
+    from harness.paper.results import PaperResults
 
 Wanted = tuple[str, str | None, "Box | None"]
 
@@ -104,27 +104,27 @@ def command(
 
     from harness import load_results
     from harness.analysis import BDOptions
-    from harness.paper.material import material
     from harness.paper.protocol import find_protocol
     from harness.paper.reference import load_reference
+    from harness.paper.results import select_results
     from harness.paper.write import PaperOptions, write_paper
     from harness.paths import data_folder
 
     asked = find_protocol(protocol, data_folder("protocols"))
     shown = replace(asked.pictures, bpp=bpp or asked.pictures.bpp, crop=crop or asked.pictures.crop)
     asked = replace(asked, pictures=shown)
-    of = material(load_results(results), asked, also)
-    found, not_shown = _pictures(of, results, pictures)
+    chosen = select_results(load_results(results), asked, also)
+    found, not_shown = _pictures(chosen, results, pictures)
     options = PaperOptions(anchor, BDOptions(pareto=pareto), device_memory)
     paths = write_paper(
-        of, load_reference(), out, pictures=found, not_shown=not_shown, options=options
+        chosen, load_reference(), out, pictures=found, not_shown=not_shown, options=options
     )
     for path in paths:
         click.echo(path)
 
 
 def _pictures(
-    of: Material, results: Path, wanted: tuple[Wanted, ...]
+    chosen: PaperResults, folder: Path, wanted: tuple[Wanted, ...]
 ) -> tuple[list[Picture], dict[str, str]]:
     """The panels, and by data set why there is none; what was asked for by name must be there."""
     from dataclasses import replace
@@ -132,24 +132,24 @@ def _pictures(
     from harness.errors import HarnessError, UnknownName
     from harness.paper.photographs import load_picture
 
-    shown = of.protocol.pictures
-    codecs = of.rows(shown.codecs)
+    shown = chosen.protocol.pictures
+    codecs = chosen.rows(shown.codecs)
     found, not_shown = [], {}
-    for dataset, image, box in wanted or [(name, None, None) for name in of.protocol.datasets]:
-        if dataset not in of.protocol.datasets:
-            raise UnknownName("data set of the protocol", dataset, of.protocol.datasets)
-        records = of.quality[of.quality["dataset"] == dataset]
+    for dataset, image, box in wanted or [(name, None, None) for name in chosen.protocol.datasets]:
+        if dataset not in chosen.protocol.datasets:
+            raise UnknownName("data set of the protocol", dataset, chosen.protocol.datasets)
+        records = chosen.quality[chosen.quality["dataset"] == dataset]
         if records.empty and not wanted:
             not_shown[dataset] = "not measured"
             continue
         try:
             picture = load_picture(
-                results, records, codecs, shown.metric, shown.bpp, shown.crop, image, box
+                folder, records, codecs, shown.metric, shown.bpp, shown.crop, image, box
             )
         except HarnessError as error:
             if wanted:
                 raise
             not_shown[dataset] = str(error)
             continue
-        found.append(replace(picture, title=of.protocol.datasets[dataset]))
+        found.append(replace(picture, title=chosen.protocol.datasets[dataset]))
     return found, not_shown

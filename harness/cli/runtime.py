@@ -110,7 +110,8 @@ def command(*, rounds: int, cap: float, frontier: bool, no_download: bool, **opt
 
 def _show(folder: Path, resolutions: set[str]) -> None:
     from harness.cli.table import print_report_table
-    from harness.report.runtime import frontier_table, runtime_tables
+    from harness.report.frontier import frontier_table
+    from harness.report.runtime import runtime_tables
     from harness.store.load import load_results
 
     frame: pd.DataFrame = load_results(folder)

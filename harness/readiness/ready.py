@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.assets.checkout import checkout_lack, head
+from harness.assets.checkout import checkout_lack, head, upstream_folder
 from harness.assets.codec_weights import damage
 from harness.assets.digests import remembered_sha256
 from harness.catalog.codec_spec import (
@@ -195,9 +195,9 @@ def requirement_lack(requirement: Requirement) -> Lack | None:
 
 def extension_lack(codec: CodecSpec, extension: Extension) -> Lack | None:
     """That an extension is not built, or ``None`` when it is."""
-    folder = find_upstream(codec.folder.name)
-    if codec.upstream is not None:
-        folder /= codec.upstream.subfolder
+    folder = upstream_folder(codec)
+    if folder is None:
+        return None
     python = codec.environment.python if codec.environment else ""
     versions = {python, f"{sys.version_info.major}.{sys.version_info.minor}"}
     abis = [f"cpython-{version.replace('.', '')}" for version in versions]

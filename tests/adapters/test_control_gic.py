@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from lacking import lack_of
 from PIL import Image
 
+from harness.assets.checkout import upstream_folder
 from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError, CodecError
 from harness.environments import choose
@@ -52,7 +53,7 @@ from control_gic.tiles import padded, tiles  # noqa: E402
 from control_gic.tools.search import RANDOM, chosen_lines, main, widened  # noqa: E402
 
 (SPEC,) = read_codec(FOLDER / "codec.toml")
-CHECKOUT = SPEC.upstream_folder
+CHECKOUT = upstream_folder(SPEC)
 NOT_HERE = lack_of(SPEC, weights="random", environment="inline")
 needs_checkout = pytest.mark.skipif(
     NOT_HERE is not None, reason=f"NOT CHECKED: Control-GIC itself; {NOT_HERE}"

@@ -12,6 +12,7 @@ import pytest
 import skimage.data
 from lacking import lack_of
 
+from harness.assets.checkout import upstream_folder
 from harness.catalog.codec_manifest import read_codec
 from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure, rate_fields
@@ -65,7 +66,7 @@ def test_the_defective_coder_is_a_variant_that_only_its_name_calls():
 def start(tmp_path_factory):
     """A worker with the codec open, and a way to load a rate point in it."""
     log = tmp_path_factory.mktemp("log") / "log"
-    folder = SPEC.upstream_folder
+    folder = upstream_folder(SPEC)
 
     def start(threads=1):
         return choose(SPEC).worker(log, threads, LIMITS, reads=[folder] if folder else [])

@@ -12,6 +12,7 @@ import pytest
 import skimage.data
 from lacking import lack_of
 
+from harness.assets.checkout import upstream_folder
 from harness.catalog.codec_manifest import read_codec
 from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure, rate_fields
@@ -59,7 +60,7 @@ def test_small_images_are_padded_until_upstream_can_pad_the_rest():
 def start(tmp_path_factory):
     """A worker with the codec open, and a way to load a rate point in it."""
     log = tmp_path_factory.mktemp("log") / "log"
-    folder = SPEC.upstream_folder
+    folder = upstream_folder(SPEC)
 
     def start(threads=1):
         return choose(SPEC).worker(log, threads, LIMITS, reads=[folder] if folder else [])

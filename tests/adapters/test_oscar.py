@@ -16,6 +16,7 @@ import skimage.data
 import torch
 from lacking import lack_of
 
+from harness.assets.checkout import upstream_folder
 from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError, Unavailable
 from harness.environments import choose
@@ -38,7 +39,7 @@ from oscar.stable_diffusion import CONFIGS, FILES, folder  # noqa: E402
 from oscar.stable_diffusion import FOLDER as STABLE  # noqa: E402
 
 (SPEC,) = read_codec(FOLDER / "codec.toml")
-CHECKOUT = SPEC.upstream_folder
+CHECKOUT = upstream_folder(SPEC)
 ABSENT = lack_of(SPEC, weights="random")
 needs_network = pytest.mark.skipif(
     ABSENT is not None, reason=f"NOT CHECKED: OSCAR's network; {ABSENT}"

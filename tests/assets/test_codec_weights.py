@@ -13,6 +13,7 @@ from harness.assets.codec_weights import fetch_weights, split_source
 from harness.catalog.codec_manifest import read_codec
 from harness.catalog.codecs import load_catalog
 from harness.errors import HarnessError, ManifestError
+from harness.paths import find_weights
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB: several reads
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -126,7 +127,7 @@ def test_a_publisher_out_of_reach_is_named_with_the_place_for_the_file(spec, mon
     theirs = spec(source)
     with pytest.raises(HarnessError, match=source) as failure:
         fetch_weights(theirs, theirs.weights[0])
-    assert str(theirs.weights_paths(theirs.rates[0])["low.pt"]) in failure.value.remedy
+    assert str(find_weights(theirs.folder, "low.pt")) in failure.value.remedy
 
 
 def test_the_weights_of_one_rate_point_are_enough_for_it(spec, server):

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from lacking import lack_of
 
-from harness.assets.checkout import head
+from harness.assets.checkout import head, upstream_folder
 from harness.assets.upstream import fetch_upstream
 from harness.catalog.codec_manifest import read_codec
 from harness.errors import HarnessError, ManifestError
@@ -66,7 +66,7 @@ def test_a_codec_without_its_checkout_is_unavailable_and_says_how_to_get_it(spec
 def test_the_pinned_commit_is_fetched_and_not_the_newest(spec):
     folder = fetch_upstream(spec)
     assert head(folder) == spec.upstream.commit
-    assert (spec.upstream_folder / "model.py").read_text() == "first"
+    assert (upstream_folder(spec) / "model.py").read_text() == "first"
     assert lack_of(spec) is None
 
 
@@ -106,7 +106,7 @@ def test_a_checkout_of_ones_own_is_used_and_its_commit_compared(
     assert f"is at commit {git(own, 'rev-parse', 'HEAD')[:12]}" in lack_of(spec)
     git(own, "checkout", "--quiet", spec.upstream.commit)
     assert lack_of(spec) is None
-    assert spec.upstream_folder == own / "src"
+    assert upstream_folder(spec) == own / "src"
 
 
 def test_a_folder_that_git_does_not_know_cannot_be_verified(spec, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from harness.gate.compare import compare
 from harness.gate.junit import junit
 from harness.gate.limits import Limits, read_limits
 from harness.gate.pairs import Side
-from harness.gate.tables import comparison_markdown, comparison_tables, verdict_lines
+from harness.gate.report import comparison_markdown, comparison_tables, verdict_lines
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text()
 

@@ -19,6 +19,7 @@ from harness.errors import HarnessError
 from harness.images.datasets import resolve
 from harness.images.files import read_image
 from harness.metrics.scorer import Scorer
+from harness.readiness.ready import Readiness
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "progic"
 PRESET = "progic-tiny"
@@ -96,4 +97,8 @@ def test_it_is_found_without_anything_else(spec: CodecSpec, monkeypatch, tmp_pat
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     monkeypatch.delenv("HARNESS_WEIGHTS", raising=False)
     assert lack_of(spec) is None
-    assert all(path == WEIGHTS for rate in spec.rates for path in spec.weights_paths(rate).values())
+    assert all(
+        path == WEIGHTS
+        for rate in spec.rates
+        for path in Readiness().weights(spec, rate).files.values()
+    )

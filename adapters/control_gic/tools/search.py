@@ -122,10 +122,10 @@ def chosen_lines(records: pd.DataFrame, metric: str, folder: Path) -> list[str]:
         HarnessError: A case of the ``records`` in ``folder`` has no value.
     """
     from harness.analysis.curves import curves_of
-    from harness.analysis.measures import measure_named
     from harness.analysis.records import curve_records
+    from harness.catalog.metrics import metric_named
 
-    measure = measure_named(metric)
+    measure = metric_named(metric)
     curve = curves_of(curve_records(records), measure).get(CODEC)
     if curve is None or not curve.complete.all():
         raise HarnessError(f"cases have no value of {metric}", f"the records in {folder} say why")

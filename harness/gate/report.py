@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.bootstrap import MIN_IMAGES, Interval
-from harness.analysis.measures import MEASURES
+from harness.catalog.metrics import BITRATE, METRICS
 from harness.gate.compare import Comparison
 from harness.gate.finding import Finding
 from harness.report.render import markdown
@@ -38,20 +38,20 @@ WORDS = {
 LEAST_P = 0.001
 
 MOST_LINES = 20
-"""Regressions that are told one by one outside the tables."""
+"""Regressions that are listed one by one outside the tables."""
 
 
 def subject_label(finding: Finding) -> str:
     """What was compared: ``DISTS ↓``, ``BD-rate by DISTS (%) ↓``."""
     if finding.kind == "bits":
-        return "Bitrate (bpp) ↓"
+        return BITRATE.label
     if finding.kind == "speed":
         return TIMES[finding.subject]
     if finding.kind == "bd_rate":
-        return f"BD-rate by {MEASURES[finding.subject].title} (%) ↓"
+        return f"BD-rate by {METRICS[finding.subject].title} (%) ↓"
     if finding.kind == "status":
         return "Runs"
-    return MEASURES[finding.subject].label
+    return METRICS[finding.subject].label
 
 
 def verdict_text(finding: Finding) -> str:
@@ -65,18 +65,18 @@ def verdict_text(finding: Finding) -> str:
 
 def sentence(finding: Finding) -> str:
     """The whole finding in a line, for a list or a message."""
-    where = ", ".join(filter(None, (finding.title, finding.scene.title, finding.rate)))
+    where = ", ".join(filter(None, (finding.title, finding.image_set.title, finding.rate)))
     if finding.kind == "status":
         cases = f"{finding.images} case{'s' if finding.images > 1 else ''}"
-        told = f"{where}: {cases} {verdict_text(finding)}"
+        line = f"{where}: {cases} {verdict_text(finding)}"
     else:
         cells = {c.key: cell.text for c, cell in zip(COLUMNS, _row(finding), strict=True)}
         change = f"{cells['change']} {cells['interval']}".replace(BLANK, "").strip()
-        told = f"{where}: {cells['measure']} {verdict_text(finding)}"
+        line = f"{where}: {cells['measure']} {verdict_text(finding)}"
         if finding.base is not None:
-            told += f", {cells['base']} to {cells['candidate']}"
-        told += f", change {change}, p {cells['p']}" if finding.p is not None else ""
-    return f"{told} ({finding.note})" if finding.note else told
+            line += f", {cells['base']} to {cells['candidate']}"
+        line += f", change {change}, p {cells['p']}" if finding.p is not None else ""
+    return f"{line} ({finding.note})" if finding.note else line
 
 
 def verdict_lines(comparison: Comparison) -> list[str]:
@@ -100,15 +100,15 @@ def verdict_lines(comparison: Comparison) -> list[str]:
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:
-    """One table a codec and scene: a row a measure and rate point."""
+    """One table for each codec and image set: a row for each measure and rate point."""
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in comparison.findings:
-        groups.setdefault((finding.scene.title, finding.codec), []).append(finding)
+        groups.setdefault((finding.image_set.title, finding.codec), []).append(finding)
     tables = []
     for findings in groups.values():
         first = findings[0]
-        title = f"{first.title} on {first.scene.title}: candidate against base"
-        slug = f"compare-{first.scene.slug}-{first.codec}"
+        title = f"{first.title} on {first.image_set.title}: candidate against base"
+        slug = f"compare-{first.image_set.slug}-{first.codec}"
         ordered = sorted(findings, key=_order)
         rows = tuple(tuple(_row(finding)) for finding in ordered)
         tables.append(Table(slug, title, COLUMNS, rows, tuple(_remarks(comparison, findings))))
@@ -184,8 +184,8 @@ def _row(finding: Finding) -> list[Cell]:
 
 def _decimals(finding: Finding) -> int:
     if finding.kind == "quality":
-        return max(MEASURES[finding.subject].decimals, 3)
-    return {"bits": 4, "bd_rate": 2, "speed": 2, "status": 0}[finding.kind]
+        return max(METRICS[finding.subject].decimals, 3)
+    return {"bits": BITRATE.decimals, "bd_rate": 2, "speed": 2, "status": 0}[finding.kind]
 
 
 def _change(finding: Finding, decimals: int) -> Cell:

@@ -1,4 +1,4 @@
-"""Measured beside published: a row a number, with the difference, and why one is missing."""
+"""Measured beside published: one row per number, with the difference, or why one is missing."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ MISSING = "missing"
 
 
 @dataclass(frozen=True)
-class Pair:
+class Reproduction:
     """One number that a protocol asks for.
 
     Attributes:
-        where: What it is the number of: the codec's title, the data set, and so on.
+        where: What the number describes: the codec's title, the data set, and so on.
         measured: The cell of the table; its note says why it is blank.
         published: The number as published; NaN or ``None`` where there is none.
         mark: What stands in its place, as ``>10s``.
         source: Where it was published: the source's name and the place in it.
-        incomparable: Why the two must not be set against each other; empty where they may.
+        incomparable: Why the two must not be compared; empty if they may be.
         decimals: How the published number is printed.
         relative: Whether the difference is in percent of the published number.
     """
@@ -65,11 +65,15 @@ class Pair:
         return 100 * difference / self.value if self.value else None
 
 
-def twin_table(
-    slug: str, title: str, heads: Sequence[str], pairs: Sequence[Pair], remarks: Sequence[str] = ()
+def reproduction_table(
+    slug: str,
+    title: str,
+    heads: Sequence[str],
+    reproductions: Sequence[Reproduction],
+    remarks: Sequence[str] = (),
 ) -> Table:
-    """The table of such pairs; differences are in percent where they are relative."""
-    unit = " (%)" if any(pair.relative for pair in pairs) else ""
+    """The table of such numbers; differences are in percent where they are relative."""
+    unit = " (%)" if any(r.relative for r in reproductions) else ""
     columns = [
         *(Column(head.lower().replace(" ", "_"), head, is_text=True) for head in heads),
         Column("measured", "Measured"),
@@ -79,29 +83,30 @@ def twin_table(
         Column("why", "Why", is_text=True),
         Column("source", "Source", is_text=True),
     ]
-    counts = {state: sum(p.state == state for p in pairs) for state in STATES}
-    told = "; ".join(f"{count} {state}" for state, count in counts.items())
-    rows = [_row(pair) for pair in pairs]
-    return make_table(slug, title, columns, rows, [f"Of {len(pairs)} numbers: {told}.", *remarks])
+    counts = {state: sum(r.state == state for r in reproductions) for state in STATES}
+    by_state = "; ".join(f"{count} {state}" for state, count in counts.items())
+    rows = [_row(reproduction) for reproduction in reproductions]
+    total = f"Of {len(reproductions)} numbers: {by_state}."
+    return make_table(slug, title, columns, rows, [total, *remarks])
 
 
 STATES = (MEASURED, PUBLISHED_ONLY, MISSING)
 
 
-def _row(pair: Pair) -> list[Cell]:
-    measured = Cell(pair.measured.text, pair.measured.value)
-    published = words(pair.mark) if pair.value is None else number(pair.value, pair.decimals)
-    why = [pair.measured.note]
-    if pair.measured.value is not None and pair.is_published:
-        why.append(pair.incomparable)
-    if not pair.is_published:
-        why.append("a dash in the document" if pair.mark else "no published number at hand")
+def _row(r: Reproduction) -> list[Cell]:
+    measured = Cell(r.measured.text, r.measured.value)
+    published = words(r.mark) if r.value is None else number(r.value, r.decimals)
+    why = [r.measured.note]
+    if r.measured.value is not None and r.is_published:
+        why.append(r.incomparable)
+    if not r.is_published:
+        why.append("a dash in the document" if r.mark else "no published number at hand")
     return [
-        *(words(text) for text in pair.where),
+        *(words(text) for text in r.where),
         measured,
         published,
-        number(pair.difference, 1 if pair.relative else pair.decimals),
-        words(pair.state),
+        number(r.difference, 1 if r.relative else r.decimals),
+        words(r.state),
         words("; ".join(filter(None, why))),
-        words(pair.source),
+        words(r.source),
     ]

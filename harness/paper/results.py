@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.analysis.records import curve_records, separate_checkpoints
-from harness.errors import HarnessError
+from harness.analysis.records import curve_records, separate_checkpoints, status_words
+from harness.errors import HarnessError, Status
 from harness.paper.protocol import Protocol
 
 ALL = "all"
@@ -17,7 +17,7 @@ NATIVE = "native"
 
 
 @dataclass(frozen=True)
-class Material:
+class PaperResults:
     """Results that a protocol asks for.
 
     Attributes:
@@ -25,7 +25,7 @@ class Material:
         quality: One row a case, of the protocol's data sets at their own size, random weights
             left out; codecs and data sets bear the protocol's titles.
         speed: Every row of the chosen codecs, random weights included.
-        others: Codecs beside the protocol's that were chosen.
+        others: Codecs that were chosen in addition to the protocol's.
     """
 
     protocol: Protocol
@@ -60,22 +60,24 @@ class Material:
         rows = rows[(rows["resolution"] == NATIVE) & (rows["weights"] != "random")]
         if rows.empty:
             return "measured at other resolutions only"
-        failed = rows[rows["status"] != "ok"]
+        failed = rows[rows["status"] != Status.OK]
         if len(failed) < len(rows):
             return ""
         status = str(failed["status"].mode().iloc[0])
         message = failed.loc[failed["status"] == status, "message"].dropna()
-        told = f": {message.iloc[0]}" if len(message) else ""
-        return status.replace("_", " ") + told
+        reason = f": {message.iloc[0]}" if len(message) else ""
+        return status_words(status) + reason
 
 
-def material(frame: pd.DataFrame, protocol: Protocol, also: Iterable[str] = (ALL,)) -> Material:
+def select_results(
+    frame: pd.DataFrame, protocol: Protocol, also: Iterable[str] = (ALL,)
+) -> PaperResults:
     """Choose from results what a protocol's tables show.
 
     Args:
         frame: Results, in the columns of :func:`harness.load_results`.
         protocol: The protocol.
-        also: Codecs beside the protocol's; ``all`` for all that were measured, ``none`` for none.
+        also: Further codecs; ``all`` for all that were measured, ``none`` for none.
 
     Raises:
         HarnessError: The results are empty, or a codec of ``also`` is not in them.
@@ -90,20 +92,20 @@ def material(frame: pd.DataFrame, protocol: Protocol, also: Iterable[str] = (ALL
     quality = _titled(curve_records(native), protocol)
     measured = {*speed["codec"].unique(), *quality["codec"].unique()}
     names = tuple(sorted(name for name in measured if name.partition("@")[0] in others))
-    return Material(protocol, quality, speed, names)
+    return PaperResults(protocol, quality, speed, names)
 
 
 def _others(measured: set[str], protocol: Protocol, also: list[str]) -> set[str]:
-    beside = measured - set(protocol.titles)
+    further = measured - set(protocol.titles)
     if also == [ALL]:
-        return beside
+        return further
     wanted = {name.lower().replace("_", "-") for name in also if name != NONE}
     for name in sorted(wanted - measured):
         raise HarnessError(
             f"codec '{name}' is not in the results",
-            f"beside the protocol's they hold {', '.join(sorted(beside)) or 'none'}",
+            f"besides the protocol's they hold {', '.join(sorted(further)) or 'none'}",
         )
-    return wanted & beside
+    return wanted & further
 
 
 def _titled(records: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
