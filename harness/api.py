@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -33,7 +34,7 @@ def run(
     *,
     rate: Names = (),
     resolution: Names = "native",
-    metrics: Names | None = None,
+    metric: Names | None = None,
     results: str | Path = "results",
     observer: Observer | None = None,
     **options: Any,
@@ -45,7 +46,7 @@ def run(
         dataset: Data set names, or folders of images.
         rate: Ids of rate points; all when empty.
         resolution: ``native`` or ``HxW``.
-        metrics: Metric names; all when ``None``.
+        metric: Metric names; all when ``None``.
         results: The results folder; the run's own folder in it is ``name``.
         observer: Who is told how it goes on.
         **options: The other fields of :class:`harness.plan.request.Request`: ``device``, ``limit``,
@@ -62,11 +63,14 @@ def run(
     from harness.measure.runner import Silent
     from harness.measure.runner import run as carry_out
 
+    if "metrics" in options:
+        warnings.warn("metrics= is now metric=", DeprecationWarning, stacklevel=2)
+        metric = options.pop("metrics")
     known = {field.name for field in fields(Request)}
     if unknown := set(options) - known:
         raise TypeError(f"unknown options: {', '.join(sorted(unknown))}")
-    if metrics is not None:
-        options["metrics"] = _names(metrics)
+    if metric is not None:
+        options["metric"] = _names(metric)
     request = Request(
         codec=_names(codec),
         dataset=_names(dataset),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.options import limits_option
+
 
 @click.command("compare")
 @click.argument("base", type=click.Path(path_type=Path))
@@ -25,12 +27,7 @@ import click
     metavar="CODEC[@CHECKPOINT]",
     help="What to take of CANDIDATE, or of BASE where that is all there is.",
 )
-@click.option(
-    "--limits",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="TOML file that says from where on a change counts.",
-)
+@limits_option
 @click.option(
     "--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write it as Markdown."
 )

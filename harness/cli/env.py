@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from click.shell_completion import CompletionItem
 
+from harness.cli.options import json_option
 from harness.errors import HarnessError, UnknownName
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option
 def list_(*, as_json: bool) -> None:
     """List the environments that manifests name, and what is built of each."""
     rows = [row for one in environments() for row in _rows(one)]

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.options import json_option, results_option
+from harness.cli.renamed import positional_results
+
 if TYPE_CHECKING:
     from harness.catalog.codec_spec import CodecSpec
     from harness.catalog.datasets import DatasetSpec
 
 Row = dict[str, Any]
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 @click.group()
@@ -24,7 +25,7 @@ def command() -> None:
 
 
 @command.command()
-@as_json
+@json_option
 def codecs(*, as_json: bool) -> None:
     """List the codecs, and whether each can run here."""
     from harness.catalog.codecs import load_catalog
@@ -72,7 +73,7 @@ def _span(rates: Sequence[str]) -> str:
 
 
 @command.command()
-@as_json
+@json_option
 def datasets(*, as_json: bool) -> None:
     """List the data sets, and whether each is on this machine."""
     from harness.catalog.datasets import load_datasets
@@ -144,7 +145,7 @@ def _whereabouts(row: Row) -> str:
 
 
 @command.command()
-@as_json
+@json_option
 def metrics(*, as_json: bool) -> None:
     """List the metrics."""
     from harness.catalog.metrics import METRICS
@@ -178,10 +179,11 @@ def metrics(*, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("results", type=click.Path(path_type=Path), default=Path("results"), required=False)
-@as_json
+@positional_results
+@results_option
+@json_option
 def runs(*, results: Path, as_json: bool) -> None:
-    """List the runs of a RESULTS folder, and what each holds."""
+    """List the runs of a results folder, and what each holds."""
     from harness.errors import HarnessError
     from harness.store.load import run_folders
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import split
+from harness.cli.names import complete_codec_or_all, complete_protocol
+from harness.cli.options import (
+    anchor_option,
+    device_memory_option,
+    out_option,
+    pareto_option,
+    results_option,
+    split,
+)
+from harness.cli.types import AtLeast, Positive
 
 if TYPE_CHECKING:
     from harness.paper.crops import Box
@@ -42,21 +51,9 @@ class PictureOption(click.ParamType[Wanted]):
 
 
 @click.command("paper")
-@click.argument("protocol")
-@click.option(
-    "--results",
-    default="results",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="The results folder, or the folder of one run.",
-)
-@click.option(
-    "--out",
-    default="reports/paper",
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The folder to write to.",
-)
+@click.argument("protocol", shell_complete=complete_protocol)
+@results_option
+@out_option.but(default=Path("reports/paper"))
 @click.option(
     "--also",
     multiple=True,
@@ -64,16 +61,12 @@ class PictureOption(click.ParamType[Wanted]):
     show_default=True,
     callback=split,
     metavar="NAMES",
+    shell_complete=complete_codec_or_all,
     help="Measured codecs to show beside the protocol's; 'all' or 'none'.",
 )
-@click.option("--anchor", help="Another codec than the protocol's that BD-rates compare with.")
-@click.option("--pareto", is_flag=True, help="BD-rates from the Pareto front of each curve.")
-@click.option(
-    "--device-memory",
-    type=float,
-    metavar="GB",
-    help="Marks what ran out of memory as '> GB', as papers do.",
-)
+@anchor_option.but(help="Codec that BD-rates compare with; the protocol's when not given.")
+@pareto_option
+@device_memory_option
 @click.option(
     "--picture",
     "pictures",
@@ -81,8 +74,8 @@ class PictureOption(click.ParamType[Wanted]):
     type=PictureOption(),
     help="Photographs to show, and what part of them; where codecs differ most by default.",
 )
-@click.option("--bpp", type=click.FloatRange(0, min_open=True), help="Bitrate of the pictures.")
-@click.option("--crop", type=click.IntRange(min=8), help="Side of the part that is shown, in px.")
+@click.option("--bpp", type=Positive(), help="Bitrate of the pictures.")
+@click.option("--crop", type=AtLeast(8), help="Side of the part shown, in pixels.")
 def command(
     protocol: str,
     results: Path,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import measuring_options, request_of
+from harness.cli.options import measuring_options, no_download_option, out_option, request_of
+from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,16 +20,18 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @measuring_options
-@click.option("--no-download", is_flag=True, help="Do not download data sets.")
+@no_download_option
 @click.option("--no-report", is_flag=True, help="Print the table alone; write no plots.")
-@click.option(
-    "--reports",
-    type=click.Path(path_type=Path),
-    default=Path("reports"),
-    show_default=True,
-    help="Where plots and tables go, in a folder of the run's name.",
-)
-def command(*, no_download: bool, no_report: bool, reports: Path, **options: Any) -> None:
+@out_option.but(show_default="reports/NAME", help="The folder to write plots and tables to.")
+@click.option("--reports", type=click.Path(path_type=Path), hidden=True)
+def command(
+    *,
+    no_download: bool,
+    no_report: bool,
+    out: Path | None,
+    reports: Path | None,
+    **options: Any,
+) -> None:
     """Measure codecs on images: real bytes, decoded in another process, then scored.
 
     The same command again finishes what is missing and recomputes nothing. Exit code 1: something
@@ -37,7 +41,9 @@ def command(*, no_download: bool, no_report: bool, reports: Path, **options: Any
     from harness.measure.runner import run
     from harness.plan.request import prepare
 
-    prepared = prepare(request_of(options, download=not no_download))
+    request = request_of(options, download=not no_download)
+    prepared = prepare(request)
+    report = None if no_report else _report_folder(out, reports, request.name)
     try:
         with reporter() as observer:
             for name, problem in prepared.broken.items():
@@ -49,12 +55,33 @@ def command(*, no_download: bool, no_report: bool, reports: Path, **options: Any
         folder = prepared.request.folder
         click.echo(f"stopped; what was finished is in {folder}, the same command goes on", err=True)
         sys.exit(130)
-    _show(outcome, None if no_report else reports)
+    _show(outcome, report)
     if not outcome.succeeded:
         sys.exit(1)
 
 
-def _show(outcome: Outcome, reports: Path | None) -> None:
+def _report_folder(out: Path | None, reports: Path | None, name: str) -> Path:
+    """The folder of the report, made and tried before hours of measuring.
+
+    Raises:
+        HarnessError: It cannot be made or written to.
+    """
+    if reports is not None:
+        notice = "--reports DIR is now --out DIR/NAME; the old spelling goes with the next release"
+        click.echo(notice, err=True)
+    folder = (out or (reports or Path("reports")) / name).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write the report to {folder}: {error.strerror}",
+            "choose another folder with --out, or give --no-report",
+        ) from error
+
+
+def _show(outcome: Outcome, report: Path | None) -> None:
     from harness.cli.table import print_report_table
     from harness.report import summary_table
     from harness.store.load import load_results
@@ -70,14 +97,13 @@ def _show(outcome: Outcome, reports: Path | None) -> None:
     for name, count in outcome.failures.items():
         click.echo(f"failed: {count} cases of {name}; their records say why")
     click.echo(f"records: {outcome.folder}")
-    if reports is not None and (frame["status"] == "ok").any():
+    if report is not None and (frame["status"] == "ok").any():
         from harness.report import write_report
 
-        folder = reports / outcome.prepared.request.name
-        for path in write_report(frame, folder):
+        for path in write_report(frame, report):
             if path.suffix in {".png", ".html"}:
                 click.echo(f"wrote {path}")
-        click.echo(f"wrote {folder}: the same as PDF, and tables as Markdown, CSV and LaTeX")
+        click.echo(f"wrote {report}: the same as PDF, and tables as Markdown, CSV and LaTeX")
 
 
 def _warn_of_unstable_timings(frame: pd.DataFrame) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from harness.cli.names import complete_codec_or_all
+
 
 @click.group()
 def command() -> None:
@@ -16,7 +18,7 @@ def command() -> None:
 
 
 @command.command("fetch")
-@click.argument("codecs", nargs=-1, required=True)
+@click.argument("codecs", nargs=-1, required=True, shell_complete=complete_codec_or_all)
 def fetch(*, codecs: tuple[str, ...]) -> None:
     """Fetch what CODECS need; 'all' names every codec."""
     from harness.assets.upstream import fetch_upstream

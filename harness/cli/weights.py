@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.names import complete_codec_or_all
+from harness.cli.options import rate_option
+
 if TYPE_CHECKING:
     from harness.catalog.codec_spec import CodecSpec, WeightsFile
 
@@ -20,8 +23,8 @@ def command() -> None:
 
 
 @command.command("fetch")
-@click.argument("codecs", nargs=-1, required=True)
-@click.option("--rate", multiple=True, help="Only what these rate points need.")
+@click.argument("codecs", nargs=-1, required=True, shell_complete=complete_codec_or_all)
+@rate_option.but(help="Only what these rate points need; all when not given.")
 def fetch(*, codecs: tuple[str, ...], rate: tuple[str, ...]) -> None:
     """Fetch the weights of CODECS; 'all' names every codec.
 
@@ -60,7 +63,7 @@ def _needed(spec: CodecSpec, rates: Sequence[str]) -> list[WeightsFile]:
 
 
 @command.command("list")
-@click.argument("codecs", nargs=-1)
+@click.argument("codecs", nargs=-1, shell_complete=complete_codec_or_all)
 def list_(*, codecs: tuple[str, ...]) -> None:
     """List weights files: of CODECS, or all of them."""
     from harness.catalog.codecs import load_catalog, select

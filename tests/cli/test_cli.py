@@ -23,8 +23,8 @@ def run(*arguments, cwd=None, **environment):
 
 def measure(tmp_path, photographs, *more):
     return run(
-        "run", "--dataset", photographs, "--results", tmp_path / "results", "--reports",
-        tmp_path / "reports", "--metrics", "psnr", "--threads", 1, *more,
+        "run", "--dataset", photographs, "--results", tmp_path / "results", "--out",
+        tmp_path / "reports", "--metric", "psnr", "--threads", 1, *more,
     )  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def test_a_codec_asked_for_by_name_that_fails_exits_with_1(tmp_path, photographs
     ("arguments", "told"),
     [
         (("--codec", "jpegg"), "did you mean jpeg"),
-        (("--codec", "jpeg", "--metrics", "lpip"), "did you mean lpips"),
+        (("--codec", "jpeg", "--metric", "lpip"), "did you mean lpips"),
         (("--codec", "jpeg", "--resolution", "big"), "height x width"),
         (("--codec", "jpeg", "--device", "cuda:77"), "device 'cuda:77' is not there"),
         (("--codec", "jpeg", "--device", "tpu"), "use cpu, cuda or cuda:N"),
@@ -141,7 +141,7 @@ def test_a_bad_image_is_named_and_the_others_are_measured(tmp_path, photographs)
 
 
 def test_plan_says_what_is_done_and_what_is_left(tmp_path, photographs):
-    options = ["--dataset", photographs, "--metrics", "psnr", "--threads", 1,
+    options = ["--dataset", photographs, "--metric", "psnr", "--threads", 1,
                "--results", tmp_path / "results"]  # fmt: skip
     before = run("plan", "--codec", "well-behaved", *options)
     assert "9 cases: 0 measured, 9 to measure" in before.stdout
@@ -187,7 +187,7 @@ def test_a_device_that_is_not_there_is_told_before_a_codec_starts(command, tmp_p
 
 def test_runs_are_listed(tmp_path, photographs):
     measure(tmp_path, photographs, "--codec", "well-behaved", "--limit", 1, "--no-report")
-    rows = json.loads(run("list", "runs", tmp_path / "results", "--json").stdout)
+    rows = json.loads(run("list", "runs", "--results", tmp_path / "results", "--json").stdout)
     assert [(row["run"], row["cases"], row["ok"]) for row in rows] == [("default", 3, 3)]
 
 

@@ -24,7 +24,7 @@ def command(photographs, results, codec="well-behaved,bit-planes"):
     return [
         *(sys.executable, "-m", "harness", "run", "--codec", codec),
         *("--dataset", str(photographs), "--results", str(results)),
-        *("--metrics", "psnr", "--threads", "1", "--no-report"),
+        *("--metric", "psnr", "--threads", "1", "--no-report"),
     ]
 
 
