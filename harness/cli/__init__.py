@@ -14,9 +14,9 @@ from harness.errors import HarnessError, Lack
 
 COMMANDS = {
     "run": "Measure codecs on images; the same command again finishes what is missing.",
-    "plan": "Show what 'run' would do: cases, what is done, expected time and disk.",
-    "runtime": "Measure speed and memory alone, over resolutions.",
-    "list": "List codecs, datasets, metrics or runs.",
+    "plan": "Show what 'run' would do: cases, what is done, expected time and disk space.",
+    "runtime": "Measure only speed and memory, over resolutions.",
+    "list": "List codecs, data sets, metrics or runs.",
     "doctor": "Show what works here, what does not, and the command that fixes it.",
     "check": "Test an adapter against the codec contract.",
     "env": "List, build, enter or remove the environments that codecs run in.",
@@ -29,7 +29,7 @@ COMMANDS = {
     "paper": "Write a paper's tables and figures, measured values beside published ones.",
     "encode": "Encode one image file with a codec.",
     "decode": "Decode one bitstream file with a codec.",
-    "completion": "Print the shell completion script for bash, zsh or fish.",
+    "completion": "Print the completion script for bash, zsh or fish.",
 }
 
 

@@ -14,7 +14,7 @@ from harness.cli.options import (
     bd_options_of,
     format_option,
     metric_option,
-    results_option,
+    read_results_option,
 )
 from harness.cli.renamed import positional_results
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command("bdrate")
 @positional_results
-@results_option
+@read_results_option
 @metric_option
 @anchor_option
 @bd_options

@@ -29,7 +29,7 @@ COLOURS = {"pass": "green", "fail": "red", "refused": "yellow"}
 
 @click.command("check")
 @click.argument("codecs", metavar="CODEC...", nargs=-1, shell_complete=complete_codec)
-@click.option("--all-adapters", is_flag=True, help="Check every codec, and every manifest.")
+@click.option("--all-adapters", is_flag=True, help="Check every codec and every manifest.")
 @device_option
 @weights_option
 @threads_option.but(default=Conditions.threads, show_default=True, help="Threads for the codec.")
@@ -43,7 +43,8 @@ COLOURS = {"pass": "green", "fail": "red", "refused": "yellow"}
 @click.option(
     "--log",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Keep what the codec prints in this file, with its tracebacks.",
+    metavar="FILE",
+    help="Keep what the codec prints, tracebacks included, in this file.",
 )
 def command(
     *,
@@ -57,11 +58,11 @@ def command(
     memory_limit: float,
     log: Path | None,
 ) -> None:
-    """Test adapters against the contract, in real worker processes.
+    """Test adapters against the codec contract, in real worker processes.
 
-    Sizes, contents, rate points, damaged bitstreams, and that the decoder needs nothing but the
-    bytes. A codec may refuse an image; it may not crash, hang or return something else. The exit
-    code is 1 when a test fails.
+    It covers sizes, contents, rate points and damaged bitstreams, and that the decoder needs
+    nothing but the bytes. A codec may refuse an image; it may not crash, hang or return something
+    else. The exit code is 1 if a test fails.
     """
     from harness.catalog.codecs import load_catalog
     from harness.readiness.parts import parts, summary

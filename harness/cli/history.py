@@ -13,13 +13,13 @@ from harness.cli.options import (
     metric_option,
     out_option,
     rate_option,
-    results_option,
+    read_results_option,
 )
 
 
 @click.command("history")
 @click.argument("codec", shell_complete=complete_codec)
-@results_option
+@read_results_option
 @metric_option
 @rate_option
 @limits_option
@@ -34,7 +34,7 @@ def command(
     out: Path,
     style: str,
 ) -> None:
-    """Show the metrics of CODEC over its checkpoints, and the steps at which they changed."""
+    """Show the metrics of CODEC over its checkpoints and the steps at which they changed."""
     from harness import load_results
     from harness.analysis.measures import measure_named
     from harness.cli.table import print_report_table

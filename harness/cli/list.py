@@ -1,4 +1,4 @@
-"""``harness list``: the codecs, data sets and metrics that there are."""
+"""``harness list``: the codecs, data sets, metrics and runs that there are."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Row = dict[str, Any]
 
 @click.group()
 def command() -> None:
-    """List codecs, datasets, metrics or runs."""
+    """List codecs, data sets, metrics or runs."""
 
 
 @command.command()
 @json_option
 def codecs(*, as_json: bool) -> None:
-    """List the codecs, and whether each can run here."""
+    """List the codecs and whether each can run here."""
     from harness.catalog.codecs import load_catalog
 
     catalog = load_catalog()
@@ -75,7 +75,7 @@ def _span(rates: Sequence[str]) -> str:
 @command.command()
 @json_option
 def datasets(*, as_json: bool) -> None:
-    """List the data sets, and whether each is on this machine."""
+    """List the data sets and whether each is on this machine."""
     from harness.catalog.datasets import load_datasets
 
     specs = load_datasets()
@@ -183,7 +183,7 @@ def metrics(*, as_json: bool) -> None:
 @results_option
 @json_option
 def runs(*, results: Path, as_json: bool) -> None:
-    """List the runs of a results folder, and what each holds."""
+    """List the runs in a results folder and what each contains."""
     from harness.errors import HarnessError
     from harness.store.load import run_folders
 

@@ -83,15 +83,15 @@ def combined(*options: Callable[[Any], Any]) -> Callable[[F], F]:
 
 
 codec_option = field(
-    Request, "codec", metavar="NAMES", shell_complete=complete_codec_or_all,
+    Request, "codec", metavar="NAME,...", shell_complete=complete_codec_or_all,
     help="Codec names, 'name@checkpoint', or 'all'.",
 )  # fmt: skip
 dataset_option = field(
-    Request, "dataset", metavar="NAMES", shell_complete=complete_dataset,
+    Request, "dataset", metavar="NAME,...", shell_complete=complete_dataset,
     help="Data sets, or folders of images.",
 )  # fmt: skip
 rate_option = field(
-    Request, "rate", metavar="IDS", shell_complete=complete_rate,
+    Request, "rate", metavar="ID,...", shell_complete=complete_rate,
     help="Rate points; all when not given.",
 )  # fmt: skip
 resolution_option = field(
@@ -100,7 +100,7 @@ resolution_option = field(
 )  # fmt: skip
 metric_option = combined(
     field(
-        Request, "metric", default=(), show_default=False, metavar="NAMES",
+        Request, "metric", default=(), show_default=False, metavar="NAME,...",
         shell_complete=complete_metric, help="Metrics; all when not given.",
     ),
     renamed_option("--metrics", "--metric", multiple=True),
@@ -116,7 +116,7 @@ repeats_option = field(
 )  # fmt: skip
 warmup_option = field(
     Request, "warmup", type=AtLeast(0), metavar="CALLS",
-    help="Calls before the first timed one, for each image size.",
+    help="Untimed calls before the first timed one, for each image size.",
 )  # fmt: skip
 timeout_option = field(
     Request, "timeout", type=Positive(), metavar="SECONDS",
@@ -131,16 +131,17 @@ threads_option = field(
     help="Threads for the codec; all usable cores when not given.",
 )  # fmt: skip
 environment_option = field(
-    Request, "environment", help="Where a codec runs whose manifest names an environment."
+    Request, "environment", help="Where codecs run whose manifest names an environment."
 )
 weights_option = field(
     Request, "weights",
-    help="Random weights need no download: true speed and memory, meaningless images.",
+    help="Random weights need no download; they give true speed and memory, but no quality.",
 )  # fmt: skip
 results_option = field(
     Request, "results", metavar="FOLDER",
-    help="The results folder; commands that only read it also take the folder of one run.",
+    help="The results folder, which contains a folder for each run.",
 )  # fmt: skip
+read_results_option = results_option.but(help="A results folder, or the folder of one run.")
 name_option = field(
     Request, "name", type=FolderName(), help="The run's folder within the results folder."
 )
@@ -162,7 +163,7 @@ measuring_options = combined(
     threads_option,
     environment_option,
     weights_option,
-    field(Request, "keep", help="What to keep beside the records, once scored."),
+    field(Request, "keep", help="What to keep beside the records once a case is scored."),
     results_option,
     name_option,
 )
@@ -187,11 +188,11 @@ one_codec_options = combined(
 
 anchor_option = Shared(
     "--anchor", metavar="CODEC", shell_complete=complete_codec,
-    help="Codec that BD-rates compare with; a classical one that was measured when not given.",
+    help="Codec that BD-rates compare with; a classical one when not given.",
 )  # fmt: skip
 pareto_option = Shared(
     "--pareto", is_flag=True,
-    help="Take BD-rates of the Pareto front of each curve, instead of refusing some curves.",
+    help="Keep only the Pareto front of each curve, instead of refusing one that is not monotone.",
 )  # fmt: skip
 bd_options = combined(
     pareto_option,
@@ -201,7 +202,7 @@ bd_options = combined(
     ),
     Shared(
         "--exclude", multiple=True, type=Exclusion(),
-        help="Leave out a codec's rate points under this bpp; repeatable.",
+        help="Leave out a codec's rate points below this mean bpp; repeatable.",
     ),
 )  # fmt: skip
 """How BD-rates are computed; :func:`bd_options_of` reads them."""

@@ -13,7 +13,7 @@ from harness.cli.options import (
     device_memory_option,
     out_option,
     pareto_option,
-    results_option,
+    read_results_option,
     split,
 )
 from harness.cli.types import AtLeast, Positive
@@ -27,14 +27,14 @@ Wanted = tuple[str, str | None, "Box | None"]
 
 
 class PictureOption(click.ParamType[Wanted]):
-    """``dataset/image``, with ``@left,top,width,height`` for a part that the user chose."""
+    """``dataset/image``, or ``dataset/image@left,top,width,height`` for a part of it."""
 
     name = "dataset/image[@left,top,width,height]"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> Wanted:
-        """Data set, image and part."""
+        """The data set, the image and the part, each ``None`` where it is left to choose."""
         from harness.paper.crops import Box
 
         place, at, numbers = value.partition("@")
@@ -52,7 +52,7 @@ class PictureOption(click.ParamType[Wanted]):
 
 @click.command("paper")
 @click.argument("protocol", shell_complete=complete_protocol)
-@results_option
+@read_results_option
 @out_option.but(default=Path("reports/paper"))
 @click.option(
     "--also",
@@ -60,7 +60,7 @@ class PictureOption(click.ParamType[Wanted]):
     default=("all",),
     show_default=True,
     callback=split,
-    metavar="NAMES",
+    metavar="NAME,...",
     shell_complete=complete_codec_or_all,
     help="Measured codecs to show beside the protocol's; 'all' or 'none'.",
 )
@@ -72,10 +72,11 @@ class PictureOption(click.ParamType[Wanted]):
     "pictures",
     multiple=True,
     type=PictureOption(),
-    help="Photographs to show, and what part of them; where codecs differ most by default.",
+    help="Photograph to show, and which part of it; where codecs differ most when not given.",
+    metavar=PictureOption.name.upper(),
 )
-@click.option("--bpp", type=Positive(), help="Bitrate of the pictures.")
-@click.option("--crop", type=AtLeast(8), help="Side of the part shown, in pixels.")
+@click.option("--bpp", type=Positive(), metavar="BPP", help="Bitrate of the pictures.")
+@click.option("--crop", type=AtLeast(8), metavar="PX", help="Side of the part shown, in pixels.")
 def command(
     protocol: str,
     results: Path,
@@ -89,9 +90,9 @@ def command(
     bpp: float | None,
     crop: int | None,
 ) -> None:
-    """Write the tables and figures of PROTOCOL, measured beside published.
+    """Write the tables and figures of PROTOCOL, measured values beside published ones.
 
-    PROTOCOL is the name of one that comes with the harness (progic), or a .toml file.
+    PROTOCOL is a .toml file, or the name of one that comes with the harness, such as progic.
     """
     from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Shows how a run goes on: a bar on a terminal, plain lines elsewhere."""
+"""Shows the progress of a run: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.text import counted, duration
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -18,33 +20,33 @@ LINE_SECONDS = 10.0
 
 
 class Reporter:
-    """What both ways of showing have in common: notes on what went wrong."""
+    """What both ways of showing progress have in common: notes on what went wrong."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[str, str, str]] = set()
+        self._reported: set[tuple[str, str, str]] = set()
 
     def planned(self, plan: Plan, to_measure: int, to_score: int) -> None:
         """Say what is left to do."""
         done = plan.cases - to_measure
-        text = f"{plan.cases} cases: {done} measured before, {to_measure} to measure"
+        text = f"{counted(plan.cases, 'case')}: {done} measured before, {to_measure} to measure"
         self.write(f"{text}, {to_score} to score")
 
     def batch(self, batch: Batch) -> None:
         """A batch begins."""
 
     def case(self, batch: Batch, row: dict[str, Any]) -> None:
-        """Tell each kind of failure of a codec once; the records hold them all."""
+        """Report each kind of failure of a codec once; the records hold them all."""
         kind = (batch.codec.name, str(row["status"]), str(row["message"]))
-        if row["status"] != "ok" and kind not in self._told:
-            self._told.add(kind)
+        if row["status"] != "ok" and kind not in self._reported:
+            self._reported.add(kind)
             where = "" if row["status"] == "unavailable" else f" {row['rate']} {row['image']}"
             self.write(f"{batch.codec.name}{where}: {row['status']}: {row['message']}")
 
     def scored(self, cases: int) -> None:
-        """So many more cases were scored."""
+        """That many more cases have been scored."""
 
     def note(self, text: str) -> None:
-        """Something that the user should know."""
+        """Say something that the user should know."""
         self.write(text)
 
     def write(self, text: str) -> None:
@@ -111,7 +113,7 @@ class Bars(Reporter):
         self._scored = self._progress.add_task("score", total=to_score, detail="", start=False)
 
     def batch(self, batch: Batch) -> None:
-        """Show which codec is at work."""
+        """Show which codec is running."""
         rates = batch.rates[0].id if len(batch.rates) == 1 else f"{len(batch.rates)} rates"
         detail = f"{batch.codec.name} {rates} {batch.dataset} {batch.resolution}"
         self._progress.update(self._measured, detail=detail)
@@ -133,7 +135,7 @@ class Bars(Reporter):
 
 @contextmanager
 def reporter() -> Iterator[Reporter]:
-    """The way of showing that suits where standard error goes."""
+    """Bars where standard error is a terminal, plain lines elsewhere."""
     import sys
 
     if not sys.stderr.isatty():
@@ -165,12 +167,3 @@ def reporter() -> Iterator[Reporter]:
     ]
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield Bars(progress)
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it: ``42 s``, ``3 min 05 s``, ``2 h 07 min``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

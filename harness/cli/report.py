@@ -13,14 +13,14 @@ from harness.cli.options import (
     bd_options_of,
     device_memory_option,
     out_option,
-    results_option,
+    read_results_option,
 )
 from harness.cli.renamed import positional_results
 
 
 @click.command("report")
 @positional_results
-@results_option
+@read_results_option
 @out_option.but(default=Path("reports"))
 @anchor_option
 @bd_options

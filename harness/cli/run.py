@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.options import measuring_options, no_download_option, out_option, request_of
+from harness.cli.text import counted
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.command("run")
 @measuring_options
 @no_download_option
-@click.option("--no-report", is_flag=True, help="Print the table alone; write no plots.")
+@click.option("--no-report", is_flag=True, help="Print only the table; write no plots.")
 @out_option.but(show_default="reports/NAME", help="The folder to write plots and tables to.")
 @click.option("--reports", type=click.Path(path_type=Path), hidden=True)
 def command(
@@ -34,8 +35,8 @@ def command(
 ) -> None:
     """Measure codecs on images: real bytes, decoded in another process, then scored.
 
-    The same command again finishes what is missing and recomputes nothing. Exit code 1: something
-    that was asked for by name failed or is unavailable.
+    The same command again finishes what is missing and recomputes nothing. The exit code is 1 if
+    something that was asked for by name failed or is unavailable.
     """
     from harness.cli.progress import reporter
     from harness.measure.runner import run
@@ -53,7 +54,9 @@ def command(
             outcome = run(prepared, observer)
     except KeyboardInterrupt:
         folder = prepared.request.folder
-        click.echo(f"stopped; what was finished is in {folder}, the same command goes on", err=True)
+        click.echo(
+            f"stopped; finished work is in {folder}, the same command continues it", err=True
+        )
         sys.exit(130)
     _show(outcome, report)
     if not outcome.succeeded:
@@ -95,7 +98,9 @@ def _show(outcome: Outcome, report: Path | None) -> None:
     for name, reason in outcome.prepared.plan.unavailable.items():
         click.echo(f"unavailable: {name}: {reason}")
     for name, count in outcome.failures.items():
-        click.echo(f"failed: {count} cases of {name}; their records say why")
+        click.echo(
+            f"failed: {counted(count, 'case')} of {name}; see the column 'message' of the records"
+        )
     click.echo(f"records: {outcome.folder}")
     if report is not None and (frame["status"] == "ok").any():
         from harness.report import write_report
@@ -103,7 +108,7 @@ def _show(outcome: Outcome, report: Path | None) -> None:
         for path in write_report(frame, report):
             if path.suffix in {".png", ".html"}:
                 click.echo(f"wrote {path}")
-        click.echo(f"wrote {report}: the same as PDF, and tables as Markdown, CSV and LaTeX")
+        click.echo(f"wrote {report}: also PDFs, and tables as Markdown, CSV and LaTeX")
 
 
 def _warn_of_unstable_timings(frame: pd.DataFrame) -> None:
@@ -119,6 +124,7 @@ def _warn_of_unstable_timings(frame: pd.DataFrame) -> None:
                 first.setdefault(codec, f"{which} of {row['image']} at {row['rate']}: {reason}")
     for codec, count in counts.items():
         click.echo(
-            f"warning: {count} timings of {codec} are too wide to trust ({first[codec]}); "
+            f"warning: {counted(count, 'timing')} of {codec} spread too widely to be trusted "
+            f"({first[codec]}); "
             "close other programs, or raise --repeats"
         )

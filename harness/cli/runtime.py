@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     type=AtLeast(1),
     default=3,
     show_default=True,
+    metavar="ROUNDS",
     help="Rounds over all codecs and resolutions, each with fresh processes.",
 )
 @warmup_option
@@ -64,16 +65,18 @@ if TYPE_CHECKING:
 @threads_option
 @environment_option
 @weights_option
-@click.option("--frontier", is_flag=True, help="Search for the largest image of each codec, too.")
+@click.option(
+    "--frontier", is_flag=True, help="Also search for the largest image that each codec can code."
+)
 @results_option
 @name_option.but(default="runtime")
 @no_download_option
 def command(*, rounds: int, cap: float, frontier: bool, no_download: bool, **options: Any) -> None:
-    """Measure speed and memory alone, over resolutions.
+    """Measure only speed and memory, over resolutions.
 
-    Nothing is scored, so '--weights random' will do. Codecs take turns, so that a machine that
-    drifts does so for all. Running out of memory or time is a result. The same command again
-    finishes what is missing.
+    Nothing is scored, so '--weights random' will do. Codecs take turns, so that a drift of the
+    machine affects them alike. Running out of memory or time is a result, not an error. The same
+    command again finishes what is missing.
     """
     from harness.cli.progress import reporter
     from harness.measure.speed import SpeedSweep, speed_plan
@@ -89,7 +92,8 @@ def command(*, rounds: int, cap: float, frontier: bool, no_download: bool, **opt
                 sweep.find_largest()
     except KeyboardInterrupt:
         click.echo(
-            f"stopped; what was finished is in {request.folder}, the same command goes on", err=True
+            f"stopped; finished work is in {request.folder}, the same command continues it",
+            err=True,
         )
         sys.exit(130)
     _show(request.folder, {str(batch.resolution) for batch in prepared.plan.batches})

@@ -9,11 +9,11 @@ from harness.cli.names import complete_codec_or_all
 
 @click.group()
 def command() -> None:
-    """Fetch the repositories that adapters run code of.
+    """Fetch the repositories whose code adapters run.
 
     Each is cloned from its official address into the cache, at the commit that the adapter was
-    written for. A checkout that you have already can be named instead: HARNESS_UPSTREAM names
-    folders that hold it under the name of the adapter's folder.
+    written for. To use a checkout that you already have, name in HARNESS_UPSTREAM the folder that
+    contains it; it must be called as the adapter's folder is.
     """
 
 
@@ -38,7 +38,7 @@ def fetch(*, codecs: tuple[str, ...]) -> None:
 
 @command.command("list")
 def list_() -> None:
-    """List the repositories, and whether each is here."""
+    """List the repositories and whether each is here."""
     from harness.catalog.checkout import wrong_checkout
     from harness.catalog.codecs import load_catalog
     from harness.cli.table import print_table

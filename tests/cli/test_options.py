@@ -18,7 +18,6 @@ SHARED = (
     "--json", "--limits", "--memory-limit", "--metric", "--min-overlap", "--no-download", "--out",
     "--pareto", "--results", "--threads", "--timeout", "--weights",
 )  # fmt: skip
-HELD_BY = {"check": Conditions}
 
 
 def every_command(of=group, path=()):
