@@ -1,30 +1,19 @@
-"""What a codec's manifest states, and whether that codec can run here.
+"""What a codec's manifest states.
 
 No adapter is imported: a manifest is data.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import importlib.util
-import os
 import re
-import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.catalog.checkout import head, wrong_checkout
 from harness.catalog.toml import Table, read_toml
-from harness.codec import find_program
 from harness.errors import ManifestError, UnknownName
-from harness.paths import data_folder, find_upstream, find_weights
-
-NO_CODE = {".md", ".safetensors", ".pt", ".pth", ".ckpt", ".onnx"}
-"""Endings of files in an adapter's folder that are no part of its code."""
+from harness.paths import data_folder
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 EXTERNAL_ENTRY = "harness.codec.external:External"
@@ -102,12 +91,6 @@ class Extension:
     build: str
     required: bool = True
 
-    def built(self, folder: Path, python: str) -> bool:
-        """Whether it is there, for a version of Python such as ``3.11``, or for this one."""
-        versions = {python, f"{sys.version_info.major}.{sys.version_info.minor}"}
-        abis = [f"cpython-{version.replace('.', '')}" for version in versions]
-        return any(next(folder.glob(self.file.format(abi=abi)), None) for abi in abis)
-
 
 EnvironmentName = Literal["auto", "inline", "venv", "docker"]
 """What a user asks for; see :func:`harness.environments.choose`."""
@@ -145,16 +128,6 @@ class Requirement:
     install: str
     also: tuple[str, ...] = ()
     variable: str = ""
-
-    def missing(self) -> str | None:
-        """Why the requirement is not met on this machine, or ``None`` when it is."""
-        if self.kind == "module":
-            found = importlib.util.find_spec(self.name.partition(".")[0]) is not None
-        else:
-            found = find_program((self.name, *self.also), self.variable) is not None
-        chosen = os.environ.get(self.variable)
-        where = f" in {chosen}, which {self.variable} names" if chosen else ""
-        return None if found else f"{self.kind} '{self.name}' not found{where}; {self.install}"
 
 
 @dataclass(frozen=True)
@@ -206,31 +179,6 @@ class CodecSpec:
     extensions: tuple[Extension, ...] = ()
     checkpoint: Path | None = None
 
-    @functools.cached_property
-    def code_digest(self) -> str:
-        """sha256 of the adapter's code and manifest, and of the environment's recipe.
-
-        Weights that lie in the adapter's folder have an identity of their own.
-        """
-        digest = hashlib.sha256()
-        folders = [self.folder]
-        if self.environment is not None and not self.environment.recipe.is_relative_to(self.folder):
-            folders.append(self.environment.recipe)
-        for folder in folders:
-            for path in sorted(folder.rglob("*")):
-                apart = path.suffix in NO_CODE or "__pycache__" in path.parts
-                if path.is_file() and not apart:
-                    digest.update(str(path.relative_to(folder)).encode() + b"\0")
-                    digest.update(path.read_bytes())
-        return digest.hexdigest()
-
-    @property
-    def upstream_folder(self) -> Path | None:
-        """Where the part of upstream's checkout that the codec needs lies, or would lie."""
-        if self.upstream is None:
-            return None
-        return find_upstream(self.folder.name) / self.upstream.subfolder
-
     def rate(self, rate_id: str) -> RateSpec:
         """The rate point of that id.
 
@@ -245,84 +193,6 @@ class CodecSpec:
     def weights_of(self, rate: RateSpec) -> tuple[WeightsFile, ...]:
         """The weights files that a rate point needs."""
         return tuple(w for w in self.weights if rate.weights is None or w.file in rate.weights)
-
-    def weights_paths(self, rate: RateSpec) -> dict[str, Path]:
-        """Where each weights file of a rate point lies, or would lie, on this machine."""
-        paths = {w.file: find_weights(self.folder, w.file) for w in self.weights_of(rate)}
-        if self.checkpoint is not None:
-            paths["checkpoint"] = self.checkpoint
-        return paths
-
-    def unavailable(
-        self, weights_mode: str = "pretrained", rate: RateSpec | None = None
-    ) -> str | None:
-        """Why this codec cannot run here, with the remedy, or ``None`` when it can.
-
-        Args:
-            weights_mode: ``pretrained`` or ``random``.
-            rate: The rate point to run; ``None`` asks whether any of them can.
-        """
-        if reason := self.missing_requirement() or self.missing_checkout():
-            return reason
-        for extension in self.extensions:
-            if extension.required and (reason := self.missing_extension(extension)):
-                return reason
-        if not self.network or weights_mode != "pretrained" or self.checkpoint is not None:
-            return None
-        reasons = [self.missing_weights(r) for r in ([rate] if rate else self.rates)]
-        return None if None in reasons else reasons[0]
-
-    def missing_requirement(self) -> str | None:
-        """Which module or program is not here, with the remedy, or ``None``.
-
-        Modules of a codec with an environment are not asked for: they are looked for where its
-        code runs.
-        """
-        asked = (r for r in self.requires if self.environment is None or r.kind == "program")
-        return next(filter(None, (requirement.missing() for requirement in asked)), None)
-
-    def missing_checkout(self) -> str | None:
-        """Why upstream's checkout cannot be used, with the remedy, or ``None``."""
-        if self.upstream is None:
-            return None
-        folder, commit = find_upstream(self.folder.name), self.upstream.commit
-        if not folder.is_dir() and not self.upstream.required:
-            return None
-        if (reason := wrong_checkout(folder, commit)) is None:
-            return None
-        fetch = f"run 'harness upstream fetch {self.name}'"
-        if head(folder) is not None:
-            git = f"git -C {folder}"
-            return f"{reason}; run: {git} fetch origin {commit} && {git} checkout {commit}"
-        return f"{reason}; {f'delete it, and {fetch}' if folder.is_dir() else fetch}"
-
-    def missing_extension(self, extension: Extension) -> str | None:
-        """That an extension is not built, with the command that builds it, or ``None``."""
-        folder = self.upstream_folder
-        python = self.environment.python if self.environment else ""
-        if folder is None or extension.built(folder, python):
-            return None
-        reason = f"upstream's {extension.title} is not built in {folder}"
-        command = f"harness env shell {self.name} -- sh -c {shlex.quote(extension.build)}"
-        return f"{reason}; run: {command if self.environment else extension.build}"
-
-    def missing_weights(self, rate: RateSpec) -> str | None:
-        """Which weights file of a rate point is not here, with the remedy, or ``None``."""
-        for weights in self.weights_of(rate):
-            path = find_weights(self.folder, weights.file)
-            if path.is_file():
-                continue
-            reason = f"weights {weights.file} not found"
-            if weights.withdrawn:
-                reason += f": its publisher has withdrawn it ({weights.withdrawn})"
-            if weights.sources:
-                way = f"run 'harness weights fetch {self.name}', place the file at {path}"
-            elif weights.page:
-                way = f"get it from {weights.page} and place it at {path}"
-            else:
-                way = f"name another as '{self.name}@FILE', place the file at {path}"
-            return f"{reason}; {way}, or use --weights random"
-        return None
 
 
 def read_codec(path: Path) -> list[CodecSpec]:

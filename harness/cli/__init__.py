@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from harness._version import __version__
+from harness import __version__
 from harness.errors import HarnessError, Lack
 
 COMMANDS = {
@@ -96,11 +96,8 @@ def _lack(error: Exception) -> Lack:
     """What is wrong and what to do about it, as two lines for the user."""
     from harness.codec import CodecError
 
-    if isinstance(error, HarnessError):
-        return error.lack
-    if isinstance(error, CodecError):
-        problem, _, remedy = str(error).partition("; ")
-        return Lack(problem, remedy)
+    if isinstance(error, HarnessError | CodecError):
+        return Lack(error.problem, error.remedy)
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "harness"
         return Lack(_misuse(error), f"'{command} --help' shows what it takes")

@@ -65,7 +65,7 @@ def command(
     else. The exit code is 1 if a test fails.
     """
     from harness.catalog.codecs import load_catalog
-    from harness.readiness.parts import parts, summary
+    from harness.readiness.ready import Readiness, summary
 
     catalog = load_catalog()
     if not codecs and not all_adapters:
@@ -94,7 +94,8 @@ def command(
                 if spec.name in required:
                     raise
                 click.secho(f"{spec.name} ({spec.title}): not checked", fg="yellow")
-                seen = summary(parts(spec, environment, conditions.weights))
+                readiness = Readiness(weights=conditions.weights, environment=environment)
+                seen = summary(readiness.needs(spec))
                 click.echo(f"  {seen or error.problem}\n  -> {error.remedy}")
     if failed:
         raise SystemExit(1)

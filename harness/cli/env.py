@@ -172,11 +172,15 @@ def shell(*, name: str, arguments: tuple[str, ...], backend: Backend | None) -> 
 
     one = named(name)[0]
     environment = choose(one.codecs[0], backend or "auto")
-    if reason := environment.missing():
-        raise HarnessError(reason)
+    if (lack := environment.lack()) is not None:
+        raise HarnessError.of(lack)
     checkouts = [path for path in dict.fromkeys(map(_checkout, one.codecs)) if path is not None]
-    folder = next(filter(None, (codec.upstream_folder for codec in one.codecs)), None)
-    start = folder if folder is not None and folder.is_dir() else Path.cwd()
+    starts = (
+        folder / codec.upstream.subfolder
+        for codec in one.codecs
+        if codec.upstream is not None and (folder := _checkout(codec)) is not None
+    )
+    start = next((folder for folder in starts if folder.is_dir()), Path.cwd())
     for codec in one.codecs:
         if codec.upstream is not None and _checkout(codec) is None:
             click.echo(f"no checkout yet: run 'harness upstream fetch {codec.name}'", err=True)

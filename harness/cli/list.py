@@ -54,8 +54,10 @@ def codecs(*, as_json: bool) -> None:
 
 
 def _codec(spec: CodecSpec) -> Row:
-    from harness.readiness.parts import lacking
+    from harness.errors import Lack
+    from harness.readiness.ready import Readiness
 
+    ready = Readiness().at_any(spec)
     return {
         "codec": spec.name,
         "title": spec.title,
@@ -63,7 +65,7 @@ def _codec(spec: CodecSpec) -> Row:
         "rates": [rate.id for rate in spec.rates],
         "options": {key: value for key, value in spec.options.items() if key != "external"},
         "in_all": spec.in_all,
-        "unavailable": lacking(spec),
+        "unavailable": str(ready) if isinstance(ready, Lack) else None,
     }
 
 
@@ -95,7 +97,7 @@ def datasets(*, as_json: bool) -> None:
 
 
 def _dataset(spec: DatasetSpec) -> Row:
-    from harness.assets.datasets import count_here
+    from harness.images.datasets import count_here
 
     count, folder = count_here(spec)
     return {
@@ -111,7 +113,7 @@ def _dataset(spec: DatasetSpec) -> Row:
 
 
 def _own_folders() -> Iterator[Path]:
-    from harness.assets.datasets import data_roots
+    from harness.images.datasets import data_roots
 
     for root in data_roots():
         if root.is_dir():
@@ -119,7 +121,7 @@ def _own_folders() -> Iterator[Path]:
 
 
 def _folder(path: Path) -> Row:
-    from harness.assets.datasets import scan
+    from harness.images.datasets import scan
 
     count = len(scan(path))
     return {

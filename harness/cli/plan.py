@@ -10,7 +10,7 @@ from harness.cli.options import measuring_options, request_of
 from harness.cli.text import counted, duration, size
 
 if TYPE_CHECKING:
-    from harness.plan.cases import Batch, Case, Plan
+    from harness.plan.cases import Batch, Plan
     from harness.plan.estimate import Cost
 
 
@@ -23,12 +23,15 @@ def command(**options: Any) -> None:
     in the results folder; without any they are unknown. Nothing is downloaded, started or written.
     """
     import shutil
+    from functools import partial
 
     from harness.cli.table import print_table
     from harness.errors import HarnessError
-    from harness.plan.cases import remaining, unscored
+    from harness.measure.images import has_reconstruction
+    from harness.metrics.cards import current_cards
     from harness.plan.estimate import Estimator
-    from harness.plan.request import prepare
+    from harness.plan.prepare import prepare
+    from harness.plan.remaining import Wanted, remaining, unscored
     from harness.store.load import load_results
     from harness.store.run_store import RunStore
 
@@ -36,12 +39,9 @@ def command(**options: Any) -> None:
     prepared = prepare(request)
     store = RunStore(request.folder, create=False)
     settings = prepared.settings
-
-    def has_reconstruction(batch: Batch, case: Case) -> bool:
-        return store.file("reconstructions", batch.place(case), case.id, ".png").is_file()
-
-    todo = remaining(prepared.plan, store.states, settings, has_reconstruction)
-    pending = unscored(prepared.plan, store.states, settings)
+    wanted = Wanted(settings, current_cards(settings.metrics))
+    todo = remaining(prepared.plan, store.states, wanted, partial(has_reconstruction, store))
+    pending = unscored(prepared.plan, store.states, wanted)
     records = None
     if todo.cases:
         try:
@@ -63,8 +63,8 @@ def command(**options: Any) -> None:
         click.echo(f"expected: {_time(total)}, {_disk(total)} of disk space; {size(free)} free")
     for skip in prepared.plan.skipped:
         click.echo(f"skipped: {skip.image} at {skip.resolution}: {skip.reason}")
-    for name, reason in prepared.plan.unavailable.items():
-        click.echo(f"unavailable: {name}: {reason}")
+    for name, lack in prepared.plan.unavailable.items():
+        click.echo(f"unavailable: {name}: {lack}")
 
 
 def _rows(plan: Plan, todo: Plan, estimator: Any) -> tuple[list[list[str]], Cost]:
@@ -87,7 +87,7 @@ def _rows(plan: Plan, todo: Plan, estimator: Any) -> tuple[list[list[str]], Cost
         mine = left.get(key, [])
         remaining_cases = sum(len(b.cases) for b in mine)
         counts = [str(cases), str(cases - remaining_cases), str(remaining_cases)]
-        if all(b.unavailable is not None for b in batches):
+        if all(b.lack is not None for b in batches):
             rows.append([*key, *counts, "unavailable", ""])
             continue
         cost = estimator.cost(mine)

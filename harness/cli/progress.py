@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.text import counted, duration
+from harness.errors import Status
+from harness.measure.observer import Observer
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from harness.plan.cases import Batch, Plan
+    from harness.store.records import CaseRecord
 
 LINE_SECONDS = 10.0
 
 
-class Reporter:
+class Reporter(Observer):
     """What both ways of showing progress have in common: notes on what went wrong."""
 
     def __init__(self) -> None:
@@ -31,19 +34,14 @@ class Reporter:
         text = f"{counted(plan.cases, 'case')}: {done} measured before, {to_measure} to measure"
         self.write(f"{text}, {to_score} to score")
 
-    def batch(self, batch: Batch) -> None:
-        """A batch begins."""
-
-    def case(self, batch: Batch, row: dict[str, Any]) -> None:
+    def case(self, record: CaseRecord) -> None:
         """Report each kind of failure of a codec once; the records hold them all."""
-        kind = (batch.codec.name, str(row["status"]), str(row["message"]))
-        if row["status"] != "ok" and kind not in self._reported:
+        kind = (record.codec, str(record.status), str(record.message))
+        if record.status != Status.OK and kind not in self._reported:
             self._reported.add(kind)
-            where = "" if row["status"] == "unavailable" else f" {row['rate']} {row['image']}"
-            self.write(f"{batch.codec.name}{where}: {row['status']}: {row['message']}")
-
-    def scored(self, cases: int) -> None:
-        """That many more cases have been scored."""
+            one = record.status != Status.UNAVAILABLE
+            where = f" {record.rate} {record.image}" if one else ""
+            self.write(f"{record.codec}{where}: {record.status}: {record.message}")
 
     def note(self, text: str) -> None:
         """Say something that the user should know."""
@@ -70,10 +68,10 @@ class Lines(Reporter):
         self._previous = time.monotonic()
         self._totals = {"measured": to_measure, "scored": to_score}
 
-    def case(self, batch: Batch, row: dict[str, Any]) -> None:
+    def case(self, record: CaseRecord) -> None:
         """Count, and say so now and then."""
-        super().case(batch, row)
-        self._count("measured", 1, f" ({batch.codec.name} {row['rate']})")
+        super().case(record)
+        self._count("measured", 1, f" ({record.codec} {record.rate})")
 
     def scored(self, cases: int) -> None:
         """Count, and say so now and then."""
@@ -118,9 +116,9 @@ class Bars(Reporter):
         detail = f"{batch.codec.name} {rates} {batch.dataset} {batch.resolution}"
         self._progress.update(self._measured, detail=detail)
 
-    def case(self, batch: Batch, row: dict[str, Any]) -> None:
+    def case(self, record: CaseRecord) -> None:
         """Move the bar."""
-        super().case(batch, row)
+        super().case(record)
         self._progress.advance(self._measured)
 
     def scored(self, cases: int) -> None:

@@ -11,7 +11,7 @@ import click
 
 from harness.cli.options import measuring_options, no_download_option, out_option, request_of
 from harness.cli.text import counted
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,15 +40,15 @@ def command(
     """
     from harness.cli.progress import reporter
     from harness.measure.runner import run
-    from harness.plan.request import prepare
+    from harness.plan.prepare import prepare
 
     request = request_of(options, download=not no_download)
     prepared = prepare(request)
     report = None if no_report else _report_folder(out, reports, request.name)
     try:
         with reporter() as observer:
-            for name, problem in prepared.broken.items():
-                observer.note(f"adapter '{name}' does not load: {problem}")
+            for name, error in prepared.broken.items():
+                observer.note(f"adapter '{name}' does not load: {error}")
             for skip in prepared.plan.skipped:
                 observer.note(f"skipped: {skip.image} at {skip.resolution}: {skip.reason}")
             outcome = run(prepared, observer)
@@ -87,22 +87,19 @@ def _report_folder(out: Path | None, reports: Path | None, name: str) -> Path:
 def _show(outcome: Outcome, report: Path | None) -> None:
     from harness.cli.table import print_report_table
     from harness.report import summary_table
-    from harness.store.load import load_results
 
-    frame = load_results(outcome.folder)
-    asked = {case.id for batch in outcome.prepared.plan.batches for case in batch.cases}
-    frame = frame[frame["case"].isin(asked)]
-    if (frame["status"] == "ok").any():
+    frame = outcome.records()
+    if (frame["status"] == Status.OK).any():
         print_report_table(summary_table(frame))
     _warn_of_unstable_timings(frame)
-    for name, reason in outcome.prepared.plan.unavailable.items():
-        click.echo(f"unavailable: {name}: {reason}")
+    for name, lack in outcome.prepared.plan.unavailable.items():
+        click.echo(f"unavailable: {name}: {lack}")
     for name, count in outcome.failures.items():
         click.echo(
             f"failed: {counted(count, 'case')} of {name}; see the column 'message' of the records"
         )
     click.echo(f"records: {outcome.folder}")
-    if report is not None and (frame["status"] == "ok").any():
+    if report is not None and (frame["status"] == Status.OK).any():
         from harness.report import write_report
 
         for path in write_report(frame, report):
@@ -116,7 +113,7 @@ def _warn_of_unstable_timings(frame: pd.DataFrame) -> None:
 
     counts: dict[str, int] = {}
     first: dict[str, str] = {}
-    for row in frame[frame["status"] == "ok"].to_dict("records"):
+    for row in frame[frame["status"] == Status.OK].to_dict("records"):
         codec = row["codec"]
         for which in ("encode", "decode"):
             if reason := unstable(row[f"{which}_samples_ms"]):

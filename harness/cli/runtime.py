@@ -80,7 +80,8 @@ def command(*, rounds: int, cap: float, frontier: bool, no_download: bool, **opt
     """
     from harness.cli.progress import reporter
     from harness.measure.speed import SpeedSweep, speed_plan
-    from harness.plan.request import Request, prepare
+    from harness.plan.prepare import prepare
+    from harness.plan.request import Request
 
     request = Request(download=not no_download, metric=(), keep="none", upsample=True, **options)
     prepared = speed_plan(prepare(request), cap_seconds=cap)
@@ -97,8 +98,8 @@ def command(*, rounds: int, cap: float, frontier: bool, no_download: bool, **opt
         )
         sys.exit(130)
     _show(request.folder, {str(batch.resolution) for batch in prepared.plan.batches})
-    for name, reason in prepared.plan.unavailable.items():
-        click.echo(f"unavailable: {name}: {reason}")
+    for name, lack in prepared.plan.unavailable.items():
+        click.echo(f"unavailable: {name}: {lack}")
     click.echo(f"records: {request.folder}")
     if prepared.by_name and prepared.plan.unavailable:
         sys.exit(1)

@@ -39,7 +39,7 @@ def fetch(*, codecs: tuple[str, ...]) -> None:
 @command.command("list")
 def list_() -> None:
     """List the repositories and whether each is here."""
-    from harness.catalog.checkout import wrong_checkout
+    from harness.assets.checkout import wrong_checkout
     from harness.catalog.codecs import load_catalog
     from harness.cli.table import print_table
     from harness.paths import find_upstream

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.assets.datasets import resolve
 from harness.codec import Image
 from harness.errors import HarnessError
+from harness.images.datasets import resolve
 from harness.images.files import read_image
 from harness.paper.crops import Box, near_rate, of_image, telling_box, telling_image
 from harness.paper.pictures import Picture, Tile

@@ -9,10 +9,10 @@ from loopback import serving, start
 from photographs import skimage_file
 
 from harness.assets.dataset_files import cached_folder, fetch_archive
-from harness.assets.datasets import resolve
 from harness.assets.download import DownloadError, download
 from harness.catalog.datasets import load_datasets
 from harness.errors import HarnessError
+from harness.images.datasets import resolve
 
 MANIFEST = """
 name = "mine"

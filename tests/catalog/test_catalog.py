@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from lacking import lack_of
 
 from harness.catalog.codec_spec import read_codec
 from harness.catalog.codecs import load_catalog, select
@@ -86,33 +87,29 @@ def test_an_unknown_codec_is_answered_with_the_nearest():
 
 def test_what_is_missing_is_named_with_the_remedy(tmp_path):
     needs = MINIMAL + '[[requires]]\nmodule = "no_such_module"\ninstall = "pip install it"'
-    assert (
-        read(tmp_path, needs)[0].unavailable()
-        == "module 'no_such_module' not found; pip install it"
-    )
+    assert lack_of(read(tmp_path, needs)[0]) == "module 'no_such_module' not found; pip install it"
     needs = MINIMAL + '[[requires]]\nprogram = "no-such-program"\ninstall = "apt install it"'
-    assert (
-        "program 'no-such-program' not found; apt install it"
-        in read(tmp_path, needs)[0].unavailable()
+    assert "program 'no-such-program' not found; apt install it" in lack_of(
+        read(tmp_path, needs)[0]
     )
 
 
 def test_a_program_may_have_other_names_and_lie_where_a_variable_says(tmp_path, monkeypatch):
     needs = '[[requires]]\nprogram = "Coder"\nalso = ["CoderStatic"]\nvariable = "MY_CODER"\n'
     spec = read(tmp_path, MINIMAL + needs + 'install = "build it"')[0]
-    assert spec.unavailable() == "program 'Coder' not found; build it"
+    assert lack_of(spec) == "program 'Coder' not found; build it"
     program = tmp_path / "built" / "bin" / "CoderStatic"
     program.parent.mkdir(parents=True)
     program.touch(mode=0o755)
     for folder in (program.parent, program.parent.parent):
         monkeypatch.setenv("MY_CODER", str(folder))
-        assert spec.unavailable() is None
+        assert lack_of(spec) is None
     program.chmod(0o644)
-    assert f"not found in {folder}, which MY_CODER names; build it" in spec.unavailable()
+    assert f"not found in {folder}, which MY_CODER names; build it" in lack_of(spec)
     monkeypatch.setenv("PATH", str(program.parent))
     program.chmod(0o755)
     monkeypatch.setenv("MY_CODER", str(tmp_path))
-    assert "not found in" in spec.unavailable(), "the folder that was named is the one that counts"
+    assert "not found in" in lack_of(spec), "the folder that was named is the one that counts"
 
 
 def test_a_checkout_that_is_not_required_must_be_the_right_one_where_it_is(tmp_path, monkeypatch):
@@ -122,12 +119,12 @@ def test_a_checkout_that_is_not_required_must_be_the_right_one_where_it_is(tmp_p
     required, optional = (
         read(tmp_path, MINIMAL + pinned + extra)[0] for extra in ("", "required = false")
     )
-    assert "not found; run 'harness upstream fetch mine'" in required.unavailable()
-    assert optional.unavailable() is None
+    assert "not found; run 'harness upstream fetch mine'" in lack_of(required)
+    assert lack_of(optional) is None
     git = tmp_path / "checkouts" / tmp_path.name / ".git"
     git.mkdir(parents=True)
     (git / "HEAD").write_text("1" * 40)
-    assert "is at commit 111111111111, not 000000000000" in optional.unavailable()
+    assert "is at commit 111111111111, not 000000000000" in lack_of(optional)
 
 
 def test_a_checkpoint_takes_the_place_of_the_manifest_s_weights(tmp_path):
@@ -135,7 +132,7 @@ def test_a_checkpoint_takes_the_place_of_the_manifest_s_weights(tmp_path):
     path.write_bytes(b"weights")
     spec = load_catalog().get(f"tiny-network@{path}")
     assert spec.checkpoint == path
-    assert spec.unavailable() is None
+    assert lack_of(spec) is None
     with pytest.raises(HarnessError, match="does not exist"):
         load_catalog().get(f"tiny-network@{tmp_path}/none.pt")
     with pytest.raises(HarnessError, match="has no weights"):
@@ -143,10 +140,10 @@ def test_a_checkpoint_takes_the_place_of_the_manifest_s_weights(tmp_path):
 
 
 def test_weights_are_found_where_the_user_says(tmp_path, monkeypatch):
-    assert "not found" in load_catalog().get("tiny-network").unavailable()
+    assert "not found" in lack_of(load_catalog().get("tiny-network"))
     (tmp_path / "tiny_network.pt").write_bytes(b"weights")
     monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
-    assert load_catalog().get("tiny-network").unavailable() is None
+    assert lack_of(load_catalog().get("tiny-network")) is None
 
 
 def test_adapters_hold_no_package_at_the_top():
@@ -177,15 +174,3 @@ def test_an_entry_point_to_nothing_is_told_and_harms_no_other(tmp_path, monkeypa
     catalog = load_catalog()
     assert "jpeg" in catalog.codecs
     assert "no_such_package" in str(catalog.broken["gone"])
-
-
-def test_weights_beside_the_code_are_no_part_of_its_identity(tmp_path):
-    [before] = read(tmp_path, MINIMAL)
-    known = before.code_digest
-    (tmp_path / "mine.safetensors").write_bytes(b"weights")
-    (tmp_path / "README.md").write_text("what it is")
-    [with_weights] = read(tmp_path, MINIMAL)
-    assert with_weights.code_digest == known
-    (tmp_path / "codec.py").write_text("class Mine: ...")
-    [with_code] = read(tmp_path, MINIMAL)
-    assert with_code.code_digest != known

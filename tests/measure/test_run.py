@@ -7,7 +7,7 @@ import pytest
 
 import harness
 from harness.errors import HarnessError
-from harness.measure.runner import Silent
+from harness.measure.observer import Observer
 
 FAULTS = [
     ("crashes", "crashed", "SIGSEGV"),
@@ -28,7 +28,7 @@ FAULTS = [
 ]
 
 
-class Counting(Silent):
+class Counting(Observer):
     """Counts what a run had to do."""
 
     def __init__(self):
@@ -36,7 +36,7 @@ class Counting(Silent):
         self.scores = 0
         self.notes = []
 
-    def case(self, batch, row):
+    def case(self, record):
         self.measured += 1
 
     def scored(self, cases):
