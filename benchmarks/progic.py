@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.codec import Codec, RatePoint
 from harness.worker.adapter import PACKAGE, codec_class
 from harness.worker.clock import timed

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from columns_table import PAGE, with_tables
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.catalog.metrics import METRICS
 from harness.cli import COMMANDS, group
 from harness.errors import ManifestError

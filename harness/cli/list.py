@@ -15,6 +15,7 @@ from harness.cli.renamed import positional_results
 if TYPE_CHECKING:
     from harness.catalog.codec_spec import CodecSpec
     from harness.catalog.datasets import DatasetSpec
+    from harness.errors import ManifestError
 
 Row = dict[str, Any]
 
@@ -80,9 +81,11 @@ def datasets(*, as_json: bool) -> None:
     """List the data sets and whether each is on this machine."""
     from harness.catalog.datasets import load_datasets
 
-    specs = load_datasets()
-    rows = [_dataset(spec) for spec in specs.values()]
-    own = (_folder(path) for path in _own_folders() if path.name not in specs)
+    catalog = load_datasets()
+    rows = [_dataset(spec) for spec in catalog.datasets.values()]
+    rows += [_broken(name, error) for name, error in catalog.broken.items()]
+    known = {row["dataset"] for row in rows}
+    own = (_folder(path) for path in _own_folders() if path.name not in known)
     rows += [row for row in own if row["images"]]
     if as_json:
         _print_json(rows)
@@ -90,7 +93,13 @@ def datasets(*, as_json: bool) -> None:
     _print_table(
         ("dataset", "title", "images", "licence", "here"),
         [
-            (row["dataset"], row["title"], str(row["images"]), row["licence"], _whereabouts(row))
+            (
+                row["dataset"],
+                row["title"] or "",
+                str(row["images"] or ""),
+                row["licence"] or "",
+                row["unavailable"] or _whereabouts(row),
+            )
             for row in rows
         ],
     )
@@ -109,7 +118,13 @@ def _dataset(spec: DatasetSpec) -> Row:
         "here": count,
         "folder": str(folder) if folder else None,
         "download_bytes": spec.archive.size if spec.archive else None,
+        "unavailable": None,
     }
+
+
+def _broken(name: str, error: ManifestError) -> Row:
+    keys = ("dataset", "title", "images", "licence", "homepage", "here", "folder", "download_bytes")
+    return {**dict.fromkeys(keys), "dataset": name, "unavailable": str(error)}
 
 
 def _own_folders() -> Iterator[Path]:
@@ -133,6 +148,7 @@ def _folder(path: Path) -> Row:
         "here": count,
         "folder": str(path),
         "download_bytes": None,
+        "unavailable": None,
     }
 
 

@@ -28,7 +28,7 @@ def choose(spec: CodecSpec, wanted: EnvironmentName = "auto") -> Environment:
     if wanted == "auto":
         wanted = _default()
     if spec.environment is None or wanted == "inline":
-        return Inline([r.name for r in spec.requires if r.kind == "module"])
+        return Inline([r.module for r in spec.requires if r.module])
     venv, image = Venv(spec.environment), Docker(spec.environment)
     if wanted == "docker" or (wanted == "auto" and not venv.built and image.lack() is None):
         return image

@@ -89,16 +89,22 @@ def resolve(name: str, *, download: bool = True, limit: int | None = None) -> Da
 
     Raises:
         UnknownName: There is no such data set.
+        ManifestError: There is, but its manifest does not read.
         HarnessError: Its files are not here and cannot be had, or none can be measured.
     """
     if limit is not None and limit < 1:
         raise HarnessError(f"a limit of {limit} images leaves nothing to measure")
-    specs = load_datasets()
+    catalog = load_datasets()
+    specs = catalog.datasets
     key = name.lower().replace("_", "-")
+    if key in catalog.broken:
+        raise catalog.broken[key]
     if key in specs:
         may_download = download and not is_offline()
         return _held_to(specs[key], places(key), limit, download=may_download)
     folder = _folder(name, specs)
+    if folder.name in catalog.broken:
+        raise catalog.broken[folder.name]
     if folder.name in specs:
         return _held_to(specs[folder.name], [folder], limit, download=False)
     files = scan(folder)

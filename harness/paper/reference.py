@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from harness.analysis.measures import MEASURES
-from harness.catalog.toml import read_toml
+from harness.catalog.toml import load_toml
 from harness.errors import HarnessError
 from harness.paths import data_folder
 
@@ -137,7 +137,7 @@ def load_reference(folder: Path | None = None) -> Reference:
 
 def _sources(path: Path) -> list[tuple[str, Source]]:
     found = []
-    for name, entry in read_toml(path).rest().items():
+    for name, entry in load_toml(path).items():
         values = dict(entry) if isinstance(entry, dict) else {}
         if set(values) != {"title", "address", "kind", "note"} or values["kind"] not in KINDS:
             raise HarnessError(

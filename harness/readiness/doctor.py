@@ -135,7 +135,8 @@ def _datasets() -> Iterator[Finding]:
     from harness.catalog.datasets import load_datasets
     from harness.images.datasets import count_here
 
-    for spec in load_datasets().values():
+    catalog = load_datasets()
+    for spec in catalog.datasets.values():
         count, folder = count_here(spec)
         if count >= spec.count:
             yield Finding("data set", spec.name, "works", f"{count} images in {folder}")
@@ -145,3 +146,5 @@ def _datasets() -> Iterator[Finding]:
                 f"harness run --dataset {spec.name}  # downloads; or name a folder in HARNESS_DATA"
             )
             yield Finding("data set", spec.name, "missing", detail, fix)
+    for name, error in catalog.broken.items():
+        yield Finding("data set", name, "missing", error.problem, error.remedy)

@@ -23,7 +23,7 @@ from harness.environments.recipe import venv_tag
 NO_CODE = {".md", ".safetensors", ".pt", ".pth", ".ckpt", ".onnx"}
 """Endings of files in an adapter's folder that are no code."""
 
-APART = {"codec.toml", "__main__.py"}
+APART = {"codec.toml", "codec.schema.json", "__main__.py"}
 """Files in an adapter's folder that no worker loads."""
 
 FOLDERS_APART = {"tools", "container", "__pycache__"}

@@ -11,7 +11,7 @@ import skimage.data
 from lacking import lack_of
 from PIL import Image as Pillow
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.environments import Inline
 from harness.environments.client import Limits, WorkerFailure, rate_fields
 

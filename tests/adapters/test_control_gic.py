@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from lacking import lack_of
 from PIL import Image
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError, CodecError
 from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure, rate_fields

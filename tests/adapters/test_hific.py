@@ -12,7 +12,7 @@ import pytest
 import skimage.data
 from lacking import lack_of
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure, rate_fields
 

@@ -13,7 +13,7 @@ import pytest
 import skimage.data
 from lacking import lack_of
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError
 from harness.environments.client import Limits, WorkerFailure
 from harness.environments.resident import Conditions, ResidentCodec

@@ -16,7 +16,7 @@ import skimage.data
 import torch
 from lacking import lack_of
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError, Unavailable
 from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure, rate_fields

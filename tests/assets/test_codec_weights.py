@@ -10,7 +10,7 @@ from lacking import lack_of
 from loopback import serving
 
 from harness.assets.codec_weights import fetch_weights, split_source
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.catalog.codecs import load_catalog
 from harness.errors import HarnessError, ManifestError
 

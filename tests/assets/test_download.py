@@ -192,7 +192,7 @@ def test_what_is_no_archive_is_told_by_name(server, manifest, photograph):
 def test_several_processes_may_want_an_archive_at_once(server, manifest, archive):
     server.files["/set.zip"] = archive
     manifest(2, f'[archive]\nurl = "{server.address}/set.zip"\nmembers = "*set/*.png"\n')
-    spec = load_datasets()["mine"]
+    spec = load_datasets().datasets["mine"]
     threads = [threading.Thread(target=fetch_archive, args=[spec]) for _ in range(3)]
     for thread in threads:
         thread.start()

@@ -7,7 +7,7 @@ from lacking import lack_of
 
 from harness.assets.checkout import head
 from harness.assets.upstream import fetch_upstream
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.errors import HarnessError, ManifestError
 
 MANIFEST = """

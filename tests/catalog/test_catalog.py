@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from lacking import lack_of
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.catalog.codecs import load_catalog, select
 from harness.errors import HarnessError, ManifestError, UnknownName
 
@@ -42,17 +42,51 @@ def test_all_means_every_codec_but_those_asked_for_by_name():
     assert [spec.name for spec in select(catalog, ["jpeg-444", "jpeg_444"])[0]] == ["jpeg-444"]
 
 
+EXTERNAL = """
+name = "mine"
+title = "Mine"
+family = "external"
+licence = "MIT"
+rate = [{ id = "low" }]
+
+[external]
+encode = ["encoder", "{input}", "{output}"]
+decode = ["decoder", "{input}", "{output}"]
+"""
+VARIANT = MINIMAL + '[variants.mine-444]\ntitle = "Mine 4:4:4"\n'
+UPSTREAM = f'[upstream]\nrepository = "mine.git"\ncommit = "{"0" * 40}"\n'
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         (MINIMAL.replace("licence", "license"), "key 'licence' is missing"),
+        (
+            MINIMAL.replace("licence", "license"),
+            r"unknown key 'license', and .*; did you mean 'licence'\?",
+        ),
         (MINIMAL + "option = {}", r"unknown key 'option'.*did you mean 'options'"),
         (MINIMAL.replace('"Mine"', "3"), "'title' must be of type str"),
-        (MINIMAL.replace('"mine"', '"My_Codec"'), "lower case, with hyphens"),
-        (MINIMAL.partition("[[rate]]")[0], "has no \\[\\[rate\\]\\]"),
+        (MINIMAL.replace('"Mine"', "3"), "'title' must be of type string, not 3"),
+        (MINIMAL + "[constraints]\nmax_pixels = true", "must be of type integer, not True"),
+        (MINIMAL.replace("[[rate]]", "[rate]"), r"'rate' must be written \[\[rate\]\]"),
+        (MINIMAL.partition("[[rate]]")[0], r"\[\[rate\]\] is missing"),
+        (MINIMAL.partition("[[rate]]")[0] + "rate = []", r"hold at least one \[\[rate\]\]"),
         (MINIMAL + '[[rate]]\nid = "low"', "same id"),
+        (MINIMAL + "[[rate]]\nid = 2", r"\[\[rate\]\] number 2: 'id' must be of type string"),
+        (VARIANT + 'rate = [{ di = "low" }]', r"\[variants\.mine-444\] \[\[rate\]\] number 1: "),
         (MINIMAL + "[constraints]\nmax_pixel = 3", r"did you mean 'max_pixels'"),
+        (MINIMAL + "[constraints]\nmax_pixels = 0", "'max_pixels' must be at least 1, not 0"),
+        (MINIMAL + '[constraints]\ndevices = ["gpu"]', "must be 'cpu' or 'cuda', not 'gpu'"),
         (MINIMAL + '[[requires]]\ninstall = "x"', "either 'module' or 'program'"),
+        (MINIMAL + EXTERNAL.partition("\n\n")[2], r"give either 'entry' or \[external\]"),
+        (MINIMAL.replace("codec:Mine", "codec.py"), "'entry' must be 'file:Class', not 'codec.py'"),
+        (EXTERNAL.replace('"encoder", "{input}", "{output}"', ""), "'encode' must name a program"),
+        (EXTERNAL + 'image_format = "bmp"', "'image_format' must be 'png' or 'ppm', not 'bmp'"),
+        (
+            MINIMAL + UPSTREAM + '[[extension]]\ntitle = "x"\nfile = "{api}.so"\nbuild = "make"',
+            "abi",
+        ),
         ("name = ", "codec.toml"),
     ],
 )
@@ -60,6 +94,43 @@ def test_a_wrong_manifest_is_told_by_file_and_key(tmp_path, wrong, message):
     with pytest.raises(ManifestError, match=message) as caught:
         read(tmp_path, wrong)
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["My_Codec", "..", "a/b", "/a", "", "a@b", "a b"])
+def test_a_codec_s_name_has_the_form_that_people_type(tmp_path, name):
+    for text in (MINIMAL.replace('"mine"', f'"{name}"'), VARIANT.replace("mine-444", f'"{name}"')):
+        with pytest.raises(ManifestError, match="must be lower case, with hyphens") as caught:
+            read(tmp_path, text)
+        assert f"not {name!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/x", "..", ".", "", "a//b", "a\\\\b"])
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("file", MINIMAL + '[[weights]]\nfile = "PATH"'),
+        ("weights", MINIMAL + 'weights = ["PATH"]'),
+        ("subfolder", MINIMAL + UPSTREAM + 'subfolder = "PATH"'),
+        (
+            "file",
+            MINIMAL + UPSTREAM + '[[extension]]\ntitle = "x"\nbuild = "make"\nfile = "PATH"',
+        ),
+    ],
+)
+def test_no_path_of_a_manifest_leads_out_of_its_folder(tmp_path, key, text, path):
+    with pytest.raises(ManifestError, match=f"'{key}' must be a path inside its folder"):
+        read(tmp_path, text.replace("PATH", path))
+
+
+@pytest.mark.parametrize("rate", ["..", "../low", "low/high", "/low", "", "low high"])
+def test_a_rate_point_s_id_cannot_name_another_folder(tmp_path, rate):
+    with pytest.raises(ManifestError, match="'id' must begin with a letter or digit"):
+        read(tmp_path, MINIMAL.replace('"low"', f'"{rate}"'))
+
+
+def test_an_environment_s_name_cannot_lead_to_another_recipe(tmp_path):
+    with pytest.raises(ManifestError, match="'name' must begin with a letter or digit"):
+        read(tmp_path, MINIMAL + '[environment]\nname = "../mine"')
 
 
 def test_a_broken_manifest_breaks_only_its_own_codec():

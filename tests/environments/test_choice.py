@@ -63,7 +63,7 @@ def test_what_is_not_built_is_told_with_the_command_that_builds_it(codec):
 
 
 def test_a_module_that_runs_inline_must_be_installed_here(codec):
-    needs = Requirement("module", "no_such_module", "pip install it")
+    needs = Requirement(module="no_such_module", install="pip install it")
     spec = replace(codec("well-behaved"), requires=(needs,))
     assert missing(spec, "inline") == "module 'no_such_module' not found; pip install it"
 

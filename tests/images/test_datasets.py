@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from harness.errors import HarnessError, ManifestError, UnknownName
 from harness.images.datasets import resolve
 from harness.images.files import read_image, write_png
 from harness.paths import data_folder
+from harness.readiness.doctor import examine
 
 
 @pytest.fixture(autouse=True)
@@ -38,13 +40,13 @@ def names(dataset):
 
 
 def test_the_data_sets_of_the_papers_have_manifests():
-    counts = {name: spec.count for name, spec in load_datasets().items()}
+    counts = {name: spec.count for name, spec in load_datasets().datasets.items()}
     papers = {"kodak": 24, "tecnick": 100, "div2k": 100, "clic2020": 250, "clic2020-valid": 41}
     assert counts.items() >= papers.items()
 
 
 def test_every_kodak_photograph_has_an_address_and_a_hash():
-    files = load_datasets()["kodak"].files
+    files = load_datasets().datasets["kodak"].files
     assert [file.name for file in files] == [f"kodim{n:02d}.png" for n in range(1, 25)]
     assert all(file.url.endswith(f"/{file.name}") for file in files)
     assert len({file.sha256 for file in files}) == 24
@@ -70,11 +72,79 @@ def test_a_wrong_manifest_is_refused_by_name(old, new, reason, tmp_path):
         read_dataset(path)
 
 
+@pytest.mark.parametrize("name", ["Flowers", "..", "a/b", "my_flowers", ""])
+def test_a_data_set_s_name_has_the_form_that_people_type(name, tmp_path):
+    text = (data_folder("datasets") / "kodak.toml").read_text(encoding="utf-8")
+    path = tmp_path / "kodak.toml"
+    path.write_text(text.replace('name = "kodak"', f'name = "{name}"'), encoding="utf-8")
+    with pytest.raises(ManifestError, match="'name' must be lower case, with hyphens"):
+        read_dataset(path)
+
+
+@pytest.mark.parametrize("name", ["../kodim01.png", "/kodim01.png", "..", ""])
+def test_no_file_of_a_manifest_leads_out_of_the_data_set_s_folder(name, tmp_path):
+    text = (data_folder("datasets") / "kodak.toml").read_text(encoding="utf-8")
+    path = tmp_path / "kodak.toml"
+    path.write_text(text.replace('"kodim01.png"', f'"{name}"'), encoding="utf-8")
+    with pytest.raises(ManifestError) as refused:
+        read_dataset(path)
+    place = f"{path} [[file]] number 1: 'name' must be a path inside its folder"
+    assert str(refused.value).startswith(place)
+
+
 def test_a_manifest_of_the_user_may_not_take_a_name(tmp_path, monkeypatch):
     shutil.copy(data_folder("datasets") / "kodak.toml", tmp_path)
     monkeypatch.setenv("HARNESS_DATASETS", str(tmp_path))
     with pytest.raises(ManifestError, match="the name 'kodak' is taken"):
-        load_datasets()
+        resolve("kodak")
+    assert "kodak" not in load_datasets().datasets
+    assert resolve("sample").images
+
+
+def test_a_folder_of_manifests_that_is_named_twice_takes_no_name(tmp_path, monkeypatch):
+    shutil.copy(data_folder("datasets") / "kodak.toml", tmp_path / "mine.toml")
+    text = (tmp_path / "mine.toml").read_text()
+    (tmp_path / "mine.toml").write_text(text.replace('name = "kodak"', 'name = "mine"'))
+    monkeypatch.setenv("HARNESS_DATASETS", f"{tmp_path}{os.pathsep}{tmp_path}/.")
+    catalog = load_datasets()
+    assert "mine" in catalog.datasets
+    assert not catalog.broken
+
+
+@pytest.fixture
+def broken_manifest(tmp_path, monkeypatch):
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    text = (data_folder("datasets") / "kodak.toml").read_text(encoding="utf-8")
+    (folder / "mine.toml").write_text(
+        text.replace('"kodak"', '"mine"').replace("licence", "license")
+    )
+    monkeypatch.setenv("HARNESS_DATASETS", f"{folder}{os.pathsep}{tmp_path / 'nowhere'}")
+    return folder / "mine.toml"
+
+
+@pytest.mark.usefixtures("broken_manifest")
+def test_a_broken_manifest_breaks_only_its_own_data_set():
+    assert resolve("sample").images
+    for name in ("mine", "Mine"):
+        with pytest.raises(ManifestError, match="did you mean 'licence'"):
+            resolve(name)
+
+
+def test_list_and_doctor_show_a_broken_manifest_with_its_error(broken_manifest, tmp_path):
+    shown = CliRunner().invoke(list_command, ["datasets", "--json"])
+    rows = {row["dataset"]: row for row in json.loads(shown.output)}
+    assert rows["sample"]["unavailable"] is None
+    assert f"{broken_manifest}: unknown key 'license'" in rows["mine"]["unavailable"]
+    nowhere = str(tmp_path / "nowhere")
+    assert "is not a folder" in rows[nowhere]["unavailable"]
+    assert "unknown key" in CliRunner().invoke(list_command, ["datasets"]).output
+
+    found = {finding.name: finding for finding in examine(tmp_path) if finding.area == "data set"}
+    assert found["sample"].state == "works"
+    assert "unknown key 'license'" in found["mine"].detail
+    assert found["mine"].fix == "did you mean 'licence'?"
+    assert found[nowhere].state == "missing"
 
 
 # The sample set and Kodak
@@ -82,7 +152,7 @@ def test_a_manifest_of_the_user_may_not_take_a_name(tmp_path, monkeypatch):
 
 def test_the_sample_set_is_here_without_a_network():
     dataset = resolve("sample")
-    assert len(dataset.images) == load_datasets()["sample"].count
+    assert len(dataset.images) == load_datasets().datasets["sample"].count
     assert not dataset.refused
     for image in dataset.images:
         assert read_image(image.path).shape == (image.height, image.width, 3)

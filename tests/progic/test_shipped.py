@@ -12,7 +12,8 @@ from lacking import lack_of
 from progic.checkpoint import load_checkpoint
 from progic.tools.card import RD_FILE, better_stages
 
-from harness.catalog.codec_spec import CodecSpec, read_codec
+from harness.catalog.codec_manifest import read_codec
+from harness.catalog.codec_spec import CodecSpec
 from harness.codec import RatePoint
 from harness.errors import HarnessError
 from harness.images.datasets import resolve

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.readiness import identity
 from harness.readiness.identity import code_digest, code_files
 

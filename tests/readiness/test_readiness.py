@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from lacking import lack_of
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.cli import group
 from harness.environments import Venv
 from harness.environments.venv import BUILT

@@ -23,8 +23,9 @@ from harness.cli.options import (
 from harness.codec import CodecError
 from harness.errors import HarnessError
 from harness.images.resolution import parse
-from harness.plan.cases import label, make_plan
-from harness.plan.request import Prepared, Request, checkpoint, prepare
+from harness.plan.cases import make_plan
+from harness.plan.prepare import Prepared, models_of, prepare
+from harness.plan.request import Request
 
 from ..granularity import Ratios, grid
 
@@ -87,34 +88,24 @@ def searched(request: Request, ratios: list[Ratios], metric: str) -> list[str]:
     from harness.measure.runner import run
 
     prepared = widened(prepare(request), ratios)
-    if reasons := prepared.plan.unavailable:
-        raise HarnessError("; ".join(f"{name}: {why}" for name, why in reasons.items()))
+    for name, lack in prepared.plan.unavailable.items():
+        raise HarnessError.of(lack, f"codec '{name}' is unavailable")
     with reporter() as observer:
         outcome = run(prepared, observer)
     if request.weights == "random":
         failed = sum(outcome.failures.values())
         measured = f"{prepared.plan.cases - failed} of {prepared.plan.cases} cases are measured"
         return [f"{measured}; records: {outcome.folder}", RANDOM]
-    return chosen(prepared, metric)
+    return chosen_lines(outcome.records(), metric, outcome.folder)
 
 
 def widened(prepared: Prepared, ratios: list[Ratios]) -> Prepared:
     """The same request with ``ratios`` as the codec's rate points."""
     request, (codec,) = prepared.request, prepared.codecs
     spec = replace(codec, rates=tuple(map(rate_spec, ratios)))
-    reasons = {reason for batch in prepared.plan.batches if (reason := batch.unavailable)}
-    plan = make_plan(
-        [spec],
-        prepared.datasets,
-        parse(request.resolution),
-        (),
-        prepared.settings,
-        {
-            (spec.name, spec.checkpoint, rate.id): checkpoint(spec, rate, prepared.settings)
-            for rate in spec.rates
-        },
-        {label(spec): reason for reason in reasons},
-    )
+    models = list(models_of(spec, (), prepared.settings))
+    resolutions = parse(request.resolution)
+    plan = make_plan(models, prepared.datasets, resolutions, prepared.settings)
     return replace(prepared, codecs=[spec], plan=plan)
 
 
@@ -122,16 +113,6 @@ def rate_spec(ratios: Ratios) -> RateSpec:
     """The rate point of ``ratios``, as a manifest would state it."""
     shares = {"fine": ratios.fine, "medium": ratios.medium, "coarse": ratios.coarse}
     return RateSpec(ratios.id, shares, nominal_bpp=round(ratios.nominal_bpp, 4))
-
-
-def chosen(prepared: Prepared, metric: str) -> list[str]:
-    """The best rate points of what was measured (see :func:`chosen_lines`)."""
-    from harness.store.load import load_results
-
-    folder = prepared.request.folder
-    asked = {case.id for batch in prepared.plan.batches for case in batch.cases}
-    records = load_results(folder)
-    return chosen_lines(records[records["case"].isin(asked)], metric, folder)
 
 
 def chosen_lines(records: pd.DataFrame, metric: str, folder: Path) -> list[str]:

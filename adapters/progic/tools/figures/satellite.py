@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from harness.api import load_codec
 
+from harness import load_codec
 from harness.catalog.codecs import load_catalog
 from harness.codec import Image
 from harness.errors import HarnessError

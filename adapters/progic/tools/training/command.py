@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from harness.errors import HarnessError
+
 from ...presets import PRESETS
 from .config import PRECISIONS, Config
 
@@ -95,13 +97,14 @@ def train(
     tables for pandas: losses.csv, codebooks.csv and rate_distortion.csv.
     """
     from harness.codec import thread_count
-    from harness.plan.request import check_device
+    from harness.readiness.devices import device_lack
 
     from .data import find_photographs
     from .loop import train as run
     from .precision import best_precision
 
-    check_device(device)
+    if (lack := device_lack(device)) is not None:
+        raise HarnessError.of(lack)
     settings["precision"] = best_precision(device) if precision == "auto" else precision
     config = Config(**{field.name: settings[field.name] for field in fields(Config)})
     checkpoint = run(

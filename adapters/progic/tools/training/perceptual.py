@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.assets.networks import Tensors, load_network
-from harness.metrics.base import package_file
+from harness.metrics.cards import lpips_layers
 from harness.metrics.vgg import MEAN, STAGES, STD, VGG16
 
 _EPSILON = 1e-10
@@ -30,10 +30,8 @@ class Lpips(nn.Module):
         self.convolutions = nn.ModuleList(
             nn.ModuleList(_convolution(tensors, number) for number in stage) for stage in STAGES
         )
-        path = package_file("lpips", "weights/v0.1/vgg.pth")
-        linear = torch.load(path, map_location="cpu", weights_only=True)
         self.linear = nn.ParameterList(
-            linear[f"lin{stage}.model.1.weight"].flatten() for stage in range(len(STAGES))
+            torch.tensor(layer).flatten() for layer in lpips_layers().values()
         )
         self.mean: Tensor
         self.std: Tensor
