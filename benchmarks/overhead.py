@@ -87,7 +87,7 @@ def main() -> None:
         for name in ("warm-up", "measured"):
             SPENT.clear()
             request = Request(
-                codec=["jpeg"], dataset=[str(folder)], metrics=["psnr"], threads=1, warmup=0,
+                codec=["jpeg"], dataset=[str(folder)], metric=["psnr"], threads=1, warmup=0,
                 results=Path(scratch) / "results", name=name,
             )  # fmt: skip
             start = time.perf_counter()

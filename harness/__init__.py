@@ -39,6 +39,7 @@ def run(
     *,
     rate: str | Iterable[str] = (),
     resolution: str | Iterable[str] = "native",
+    metric: str | Iterable[str] | None = None,
     metrics: str | Iterable[str] | None = None,
     results: str | Path = "results",
     observer: Observer | None = None,
@@ -51,7 +52,8 @@ def run(
         dataset: Data set names, or folders of images.
         rate: Ids of rate points; all when empty.
         resolution: ``native`` or ``HxW``.
-        metrics: Metric names; all when ``None``.
+        metric: Metric names; all when ``None``.
+        metrics: The old spelling of ``metric``, which goes with the next release.
         results: The results folder; the run's own folder in it is ``name``.
         observer: Who is told how it goes on.
         **options: The other fields of :class:`harness.plan.request.Request`: ``device``,
@@ -72,7 +74,12 @@ def run(
     from harness.plan.prepare import prepare
     from harness.plan.request import Request
 
-    chosen = {} if metrics is None else {"metrics": _names(metrics)}
+    if metrics is not None:
+        import warnings
+
+        warnings.warn("metrics= is now metric=", DeprecationWarning, stacklevel=2)
+        metric = metrics if metric is None else metric
+    chosen = {} if metric is None else {"metric": _names(metric)}
     request = Request(
         codec=_names(codec),
         dataset=_names(dataset),

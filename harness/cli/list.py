@@ -1,4 +1,4 @@
-"""``harness list``: the codecs, data sets and metrics that there are."""
+"""``harness list``: the codecs, data sets, metrics and runs that there are."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.options import json_option, results_option
+from harness.cli.renamed import positional_results
+
 if TYPE_CHECKING:
     from harness.catalog.codec_spec import CodecSpec
     from harness.catalog.datasets import DatasetSpec
@@ -16,18 +19,16 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-
 
 @click.group()
 def command() -> None:
-    """List codecs, datasets, metrics or runs."""
+    """List codecs, data sets, metrics or runs."""
 
 
 @command.command()
-@as_json
+@json_option
 def codecs(*, as_json: bool) -> None:
-    """List the codecs, and whether each can run here."""
+    """List the codecs and whether each can run here."""
     from harness.catalog.codecs import load_catalog
 
     catalog = load_catalog()
@@ -75,9 +76,9 @@ def _span(rates: Sequence[str]) -> str:
 
 
 @command.command()
-@as_json
+@json_option
 def datasets(*, as_json: bool) -> None:
-    """List the data sets, and whether each is on this machine."""
+    """List the data sets and whether each is on this machine."""
     from harness.catalog.datasets import load_datasets
 
     catalog = load_datasets()
@@ -162,7 +163,7 @@ def _whereabouts(row: Row) -> str:
 
 
 @command.command()
-@as_json
+@json_option
 def metrics(*, as_json: bool) -> None:
     """List the metrics."""
     from harness.catalog.metrics import METRICS
@@ -196,10 +197,11 @@ def metrics(*, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("results", type=click.Path(path_type=Path), default=Path("results"), required=False)
-@as_json
+@positional_results
+@results_option
+@json_option
 def runs(*, results: Path, as_json: bool) -> None:
-    """List the runs of a RESULTS folder, and what each holds."""
+    """List the runs in a results folder and what each contains."""
     from harness.errors import HarnessError
     from harness.store.load import run_folders
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.options import measuring_options, request_of
+from harness.cli.text import counted, duration, size
 
 if TYPE_CHECKING:
     from harness.plan.cases import Batch, Plan
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 @click.command("plan")
 @measuring_options
 def command(**options: Any) -> None:
-    """Show what 'run' would do: cases, how many are done, expected time and disk.
+    """Show what 'run' would do: cases, how many are done, expected time and disk space.
 
-    Time and disk are expected from earlier records of the same codecs, device and threads in the
-    results folder; without any they are unknown. Nothing is downloaded, started or written.
+    Time and disk space are estimated from earlier records of the same codecs, device and threads
+    in the results folder; without any they are unknown. Nothing is downloaded, started or written.
     """
     import shutil
     from functools import partial
@@ -52,13 +53,14 @@ def command(**options: Any) -> None:
     columns = ["codec", "data set", "resolution", "cases", "done", "to do", "time", "disk"]
     print_table(columns, rows)
     done = prepared.plan.cases - todo.cases
-    click.echo(f"{prepared.plan.cases} cases: {done} measured, {todo.cases} to measure")
+    cases = counted(prepared.plan.cases, "case")
+    click.echo(f"{cases}: {done} measured, {todo.cases} to measure")
     if pending:
-        click.echo(f"{len(pending)} measured cases lack a metric and will be scored")
+        click.echo(f"to score: {counted(len(pending), 'measured case')} without all metrics")
     if todo.cases:
         parent = next(p for p in (request.folder, *request.folder.absolute().parents) if p.exists())
         free = shutil.disk_usage(parent).free
-        click.echo(f"expected: {_time(total)}, {_disk(total)} of disk; {_size(free)} are free")
+        click.echo(f"expected: {_time(total)}, {_disk(total)} of disk space; {size(free)} free")
     for skip in prepared.plan.skipped:
         click.echo(f"skipped: {skip.image} at {skip.resolution}: {skip.reason}")
     for name, lack in prepared.plan.unavailable.items():
@@ -97,18 +99,8 @@ def _rows(plan: Plan, todo: Plan, estimator: Any) -> tuple[list[list[str]], Cost
 
 
 def _time(cost: Cost) -> str:
-    from harness.cli.progress import duration
-
     return "unknown time" if cost.seconds is None else duration(cost.seconds)
 
 
 def _disk(cost: Cost) -> str:
-    return "unknown size" if cost.disk_bytes is None else _size(cost.disk_bytes)
-
-
-def _size(number: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:  # noqa: PLR2004 - the step of SI prefixes
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} TB"
+    return "unknown size" if cost.disk_bytes is None else size(cost.disk_bytes)

@@ -1,4 +1,4 @@
-"""Shows how a run goes on: a bar on a terminal, plain lines elsewhere."""
+"""Shows the progress of a run: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.text import counted, duration
 from harness.errors import Status
 from harness.measure.observer import Observer
 
@@ -22,28 +23,28 @@ LINE_SECONDS = 10.0
 
 
 class Reporter(Observer):
-    """What both ways of showing have in common: notes on what went wrong."""
+    """What both ways of showing progress have in common: notes on what went wrong."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[str, str, str]] = set()
+        self._reported: set[tuple[str, str, str]] = set()
 
     def planned(self, plan: Plan, to_measure: int, to_score: int) -> None:
         """Say what is left to do."""
         done = plan.cases - to_measure
-        text = f"{plan.cases} cases: {done} measured before, {to_measure} to measure"
+        text = f"{counted(plan.cases, 'case')}: {done} measured before, {to_measure} to measure"
         self.write(f"{text}, {to_score} to score")
 
     def case(self, record: CaseRecord) -> None:
-        """Tell each kind of failure of a codec once; the records hold them all."""
+        """Report each kind of failure of a codec once; the records hold them all."""
         kind = (record.codec, str(record.status), str(record.message))
-        if record.status != Status.OK and kind not in self._told:
-            self._told.add(kind)
+        if record.status != Status.OK and kind not in self._reported:
+            self._reported.add(kind)
             one = record.status != Status.UNAVAILABLE
             where = f" {record.rate} {record.image}" if one else ""
             self.write(f"{record.codec}{where}: {record.status}: {record.message}")
 
     def note(self, text: str) -> None:
-        """Something that the user should know."""
+        """Say something that the user should know."""
         self.write(text)
 
     def write(self, text: str) -> None:
@@ -110,7 +111,7 @@ class Bars(Reporter):
         self._scored = self._progress.add_task("score", total=to_score, detail="", start=False)
 
     def batch(self, batch: Batch) -> None:
-        """Show which codec is at work."""
+        """Show which codec is running."""
         rates = batch.rates[0].id if len(batch.rates) == 1 else f"{len(batch.rates)} rates"
         detail = f"{batch.codec.name} {rates} {batch.dataset} {batch.resolution}"
         self._progress.update(self._measured, detail=detail)
@@ -132,7 +133,7 @@ class Bars(Reporter):
 
 @contextmanager
 def reporter() -> Iterator[Reporter]:
-    """The way of showing that suits where standard error goes."""
+    """Bars where standard error is a terminal, plain lines elsewhere."""
     import sys
 
     if not sys.stderr.isatty():
@@ -164,12 +165,3 @@ def reporter() -> Iterator[Reporter]:
     ]
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield Bars(progress)
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it: ``42 s``, ``3 min 05 s``, ``2 h 07 min``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

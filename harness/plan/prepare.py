@@ -108,7 +108,7 @@ def settings_of(request: Request) -> Settings:
     Raises:
         HarnessError: A value makes no sense, or the device is not there.
     """
-    metrics = [metric_named(name).name for name in request.metrics]
+    metrics = [metric_named(name).name for name in request.metric]
     if request.repeats < 1 or request.warmup < 0 or request.timeout <= 0:
         raise HarnessError(
             "--repeats must be at least 1, --warmup at least 0 and --timeout above 0"

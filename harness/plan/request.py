@@ -16,13 +16,41 @@ Keep = Literal["all", "bitstreams", "none"]
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asks of ``run`` and ``plan``. The command line's options, one for one."""
+    """What a user asks of ``run`` and ``plan``: the options of the command line, one for one.
+
+    The command line takes names, types and defaults from here.
+
+    Attributes:
+        codec: Codec names, ``name@checkpoint``, or ``all``.
+        dataset: Names of data sets, or folders of images.
+        rate: Ids of rate points; all of each codec when empty.
+        resolution: ``native``, or height x width in pixels as ``HxW``; commas between several.
+        metric: Names of metrics, hyphens or underscores; none when empty.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        limit: How many images of each data set, from the first on; all when ``None``.
+        repeats: Timed calls for each case, at least 1.
+        warmup: Untimed calls before the first timed one, for each image size in a process.
+        timeout: The longest that one encode or decode call may take, in seconds, above 0.
+        weights: Which weights a network runs with. Random ones give true speed and memory, and
+            their records enter no quality table.
+        results: The results folder.
+        name: The run's folder within it.
+        threads: How many threads a codec is asked to use; all usable cores when ``None``.
+        memory_limit: The most resident memory of a codec's processes, in GiB, above 0;
+            :data:`harness.plan.prepare.MEMORY_SHARE` of the machine's when ``None``.
+        keep: What stays beside the records once a case is scored: bitstreams and reconstructions,
+            bitstreams alone, or nothing.
+        upsample: Whether images smaller than the resolution are enlarged, instead of skipped.
+        environment: Where a codec runs whose manifest names an environment; ``auto`` is what
+            ``HARNESS_ENVIRONMENT`` names, or else what is built.
+        download: Whether data sets that are not here may be downloaded.
+    """
 
     codec: Sequence[str] = ("all",)
     dataset: Sequence[str] = ("sample",)
     rate: Sequence[str] = ()
     resolution: str = "native"
-    metrics: Sequence[str] = tuple(METRICS)
+    metric: Sequence[str] = tuple(METRICS)
     device: str = "cpu"
     limit: int | None = None
     repeats: int = 1

@@ -107,7 +107,7 @@ def test_a_build_that_fails_tells_why_and_goes_on_when_it_can(tmp_path):
 def test_a_run_records_where_it_ran_and_what_is_not_built(
     adapters, photographs, tmp_path, venv, monkeypatch
 ):
-    options = {"metrics": "psnr", "rate": "bits8", "limit": 1, "results": tmp_path, "threads": 1}
+    options = {"metric": "psnr", "rate": "bits8", "limit": 1, "results": tmp_path, "threads": 1}
     frame = harness.run("well-behaved", str(photographs), environment="venv", **options)
     assert list(frame["status"]) == ["ok"]
     assert list(frame["environment"]) == [venv.label]

@@ -37,7 +37,7 @@ def results(tmp_path_factory):
             [codec],
             str(images),
             rate=["q5", "q20", "q40", "q60"],
-            metrics=["psnr"],
+            metric=["psnr"],
             results=folder,
             name=name,
             threads=1,

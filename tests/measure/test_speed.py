@@ -22,7 +22,7 @@ def asked(tmp_path, codec, *, cap_seconds=None, **options):
             "dataset": ["sample"],
             "limit": 1,
             "resolution": "64x96,128x192",
-            "metrics": (),
+            "metric": (),
             "keep": "none",
             "repeats": 4,
             "results": tmp_path,

@@ -36,7 +36,7 @@ def workplace(photographs, tmp_path_factory):
         patch.setenv("HARNESS_DATA", str(folder / "data"))
         for codec, rates in RATES.items():
             frame = harness.run(
-                codec, "mine", rate=rates, metrics=["psnr"], results=folder / "results", threads=1
+                codec, "mine", rate=rates, metric=["psnr"], results=folder / "results", threads=1
             )
             assert (frame["status"] == "ok").all()
     return folder

@@ -152,12 +152,12 @@ import harness
 from harness.errors import HarnessError, Status
 small = {small!r}
 try:
-    harness.run("well-behaved", {photographs!r}, metrics=["psnr"], results=small, threads=1)
+    harness.run("well-behaved", {photographs!r}, metric=["psnr"], results=small, threads=1)
 except HarnessError as error:
     print("REFUSED", error)
 before = harness.load_results(small)
 os.remove(small + "/ballast")
-after = harness.run("well-behaved", {photographs!r}, metrics=["psnr"], results=small, threads=1)
+after = harness.run("well-behaved", {photographs!r}, metric=["psnr"], results=small, threads=1)
 kept = after.set_index("case").loc[before["case"], "started"]
 print("KEPT", len(before), (kept.values == before["started"].values).all())
 print("DONE", len(after), set(after["status"]), after["psnr"].notna().all())

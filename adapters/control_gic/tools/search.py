@@ -65,7 +65,7 @@ def search(*, step: int, dataset: str, metric: str, **options: Any) -> None:
     are kept until they are scored; speed is not what is looked for, so nothing is warmed up.
     """
     request = Request(
-        codec=(CODEC,), dataset=(dataset,), metrics=(metric,), warmup=0, keep="none", **options
+        codec=(CODEC,), dataset=(dataset,), metric=(metric,), warmup=0, keep="none", **options
     )
     try:
         lines = searched(request, grid(step), metric)

@@ -57,7 +57,7 @@ def write_card(preset: str, dataset: str, results: Path, name: str, out: Path) -
     weights = find_weights(_ADAPTER, f"{preset}.safetensors")
     if not weights.is_file():
         raise HarnessError(f"no weights of {preset} at {weights}", "train them, and ship them")
-    common: dict[str, Any] = {"metrics": METRICS, "results": results, "name": name}
+    common: dict[str, Any] = {"metric": METRICS, "results": results, "name": name}
     with reporter() as observer:
         common["observer"] = observer
         ours = harness.run(preset, list(dict.fromkeys([dataset, ALWAYS_HERE])), **common)
