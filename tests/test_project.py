@@ -35,9 +35,18 @@ def test_every_baseline_is_checked_weekly(monkeypatch):
 
 
 def test_continuous_integration_runs_environments_that_tox_has():
-    environments = set(re.findall(r"^\[testenv:(\w+)\]", (ROOT / "tox.ini").read_text(), re.M))
+    environments = set(
+        re.findall(r"^\[testenv:(\w+)\]", (ROOT / "tox.ini").read_text(), re.MULTILINE)
+    )
     jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
     called = set(jobs["static"]["strategy"]["matrix"]["env"])
     called |= set(re.findall(r"tox run -e (\w+)", str(jobs)))
     assert called <= environments
     assert {"lint", "rules", "docs", "types", "tests"} <= called
+
+
+def test_every_room_stands_on_the_architecture_page():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = {path.parent.name for path in (ROOT / "harness").glob("*/__init__.py")}
+    shown = set(re.findall(r"^\| `(\w+)/`", page, re.MULTILINE))
+    assert shown == rooms
