@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,7 @@ from harness.gate.pairs import pair as pair_up
 IMAGES, RATES = 24, 5
 METRICS = {"psnr": 24.0, "ms_ssim": 0.8, "lpips": 0.35, "dists": 0.25}
 FALLS = {"lpips", "dists"}
-CASE_COLUMNS = {
+CASE_COLUMNS: dict[str, Any] = {
     "codec": "made", "title": "Made", "dataset": "kodak", "resolution": "native", "status": "ok",
     "weights": "pretrained", "machine": "made", "threads": 2, "device": "cpu",
     "started": pd.Timestamp("2026-01-01", tz="UTC"),
@@ -77,7 +78,8 @@ def pair(seed: int, world: World) -> tuple[pd.DataFrame, pd.DataFrame]:
     def factor(size: float) -> np.ndarray:
         """Around 1; half of its variance is common to all columns of an image."""
         own = random.normal(0, 1, len(image))
-        return 1 + size * width * (shared + own) / np.sqrt(2)
+        varied: np.ndarray = 1 + size * width * (shared + own) / np.sqrt(2)
+        return varied
 
     base = pd.DataFrame({
         "image": [f"image{n:02}" for n in image], "rate": [f"s{k}" for k in place],

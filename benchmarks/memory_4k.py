@@ -27,7 +27,8 @@ def main() -> int:
     else:
         from skimage import data
 
-        photograph = Image.fromarray(np.asarray(data.astronaut()))
+        astronaut: np.ndarray = data.astronaut()  # type: ignore[no-untyped-call]
+        photograph = Image.fromarray(astronaut)
     original = ImageOps.fit(photograph, SIZE)
     file = io.BytesIO()
     original.save(file, "JPEG", quality=50)

@@ -115,7 +115,7 @@ def load_codec(
     device: str = "cpu",
     weights: WeightsMode = "pretrained",
     threads: int | None = None,
-    timeout: float = 600.0,
+    timeout: float | None = None,
     environment: EnvironmentName = "auto",
 ) -> LoadedCodec:
     """A codec with ``encode`` and ``decode``, each of which runs in a child process.
@@ -126,7 +126,8 @@ def load_codec(
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         weights: ``pretrained`` or ``random``, for a codec that is a network.
         threads: How many threads it may use; all when ``None``.
-        timeout: The longest that one call may take, in seconds.
+        timeout: The longest that one call may take, in seconds; as in ``harness run`` when
+            ``None``.
         environment: ``auto``, ``inline``, ``venv`` or ``docker``.
 
     Raises:

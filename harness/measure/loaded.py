@@ -17,6 +17,7 @@ from harness.environments.client import Limits, WorkerFailure
 from harness.environments.resident import Conditions, ResidentCodec
 from harness.errors import HarnessError, Lack
 from harness.measure.batch import LOAD_SECONDS
+from harness.plan.request import Request
 from harness.readiness.machine import total_memory
 from harness.readiness.ready import Readiness
 
@@ -37,7 +38,7 @@ class LoadedCodec:
         device: str,
         weights: WeightsMode,
         threads: int | None,
-        timeout: float,
+        timeout: float | None,
         environment: EnvironmentName,
     ) -> None:
         """Find all that the codec needs, and start nothing yet; see :func:`harness.load_codec`."""
@@ -50,6 +51,7 @@ class LoadedCodec:
         if isinstance(ready, Lack):
             raise HarnessError.of(ready, f"codec '{spec.name}' is unavailable")
         self._scratch = tempfile.TemporaryDirectory(prefix="harness-log-")
+        timeout = Request.timeout if timeout is None else timeout
         limits = Limits(timeout, max(timeout, LOAD_SECONDS), total_memory())
         log = Path(self._scratch.name) / "codec.log"
         threads = threads or len(os.sched_getaffinity(0))

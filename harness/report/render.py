@@ -70,7 +70,7 @@ def _csv_values(cell: Cell, parts: int) -> list[str]:
 
 
 def _exact(value: float) -> str:
-    return str(int(value)) if math.isfinite(value) and value == int(value) else repr(value)
+    return str(int(value)) if math.isfinite(value) and value == int(value) else repr(float(value))
 
 
 def terminal(table: Table) -> rich.table.Table:
