@@ -32,7 +32,8 @@ DEFAULTS: dict[str, Any] = {
 def with_conditions(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with every column of :data:`DEFAULTS`, and an environment in every row."""
     frame = frame.assign(**{k: v for k, v in DEFAULTS.items() if k not in frame})
-    return frame.assign(environment=frame["environment"].fillna(INLINE).replace("", INLINE))
+    known = frame["environment"].astype(object).fillna(INLINE)
+    return frame.assign(environment=known.replace("", INLINE))
 
 
 def environment_name(environment: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 
 from harness.analysis.bootstrap import MIN_IMAGES, Interval
 from harness.catalog.metrics import BITRATE, METRICS
@@ -126,7 +127,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     for table in comparison_tables(comparison):
         lines += [
             "<details>",
-            f"<summary>{_plain(table.title)}</summary>",
+            f"<summary>{escape(table.title)}</summary>",
             "",
             markdown(table).split("\n", 2)[2],
             "</details>",

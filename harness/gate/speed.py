@@ -207,7 +207,7 @@ def _differs(base: pd.DataFrame, candidate: pd.DataFrame) -> str:
     """Which condition keeps the times apart; empty where they compare."""
     for column, name in CONDITIONS.items():
         a, b = (
-            set(rows[column].fillna("").astype(str).replace("", "unknown"))
+            set(rows[column].astype(object).fillna("").astype(str).replace("", "unknown"))
             for rows in (base, candidate)
         )
         if len(a | b) > 1:

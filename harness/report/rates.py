@@ -118,7 +118,7 @@ def _counted(point: pd.DataFrame) -> Cell:
 
 def _median_time(point: pd.DataFrame, column: str) -> Cell:
     """The median over the rows, which must all have been taken under the same conditions."""
-    if any(len(set(point[name].fillna("").astype(str))) > 1 for name in CONDITIONS):
+    if len(point[[*CONDITIONS]].drop_duplicates()) > 1:
         return Cell(BLANK, note="taken under different conditions, see the runtime tables")
     return number(point[column].median(), 1)
 

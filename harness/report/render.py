@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 def markdown(table: Table) -> str:
     """GitHub's Markdown: best in bold, second underlined, footnotes below."""
-    heads = [_escape_markdown(column.heading) for column in table.columns]
+    heads = [escape_markdown(column.heading) for column in table.columns]
     rules = [":--" if column.is_text else "--:" for column in table.columns]
-    lines = [f"**{_escape_markdown(table.title)}**", ""]
+    lines = [f"**{escape_markdown(table.title)}**", ""]
     lines += [_pipes(heads), _pipes(rules)]
     for row in table.rows:
         lines.append(_pipes([_markdown_cell(cell, table.notes) for cell in row]))
     if table.notes or table.remarks:
         lines.append("")
-    lines += [f"<sup>{n}</sup> {_escape_markdown(note)}  " for n, note in enumerate(table.notes, 1)]
-    lines += [f"{_escape_markdown(remark)}  " for remark in table.remarks]
+    lines += [f"<sup>{n}</sup> {escape_markdown(note)}  " for n, note in enumerate(table.notes, 1)]
+    lines += [f"{escape_markdown(remark)}  " for remark in table.remarks]
     return "\n".join(lines) + "\n"
 
 
@@ -33,12 +33,13 @@ def _pipes(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _escape_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """Text in one line in which Markdown sees neither a mark nor HTML."""
     return re.sub(r"([\\`*_|<])", r"\\\1", text.replace("\n", " "))
 
 
 def _markdown_cell(cell: Cell, notes: list[str]) -> str:
-    text = _escape_markdown(cell.text)
+    text = escape_markdown(cell.text)
     text = {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(cell.place, text)
     return f"{text}<sup>{notes.index(cell.note) + 1}</sup>" if cell.note else text
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 
-from harness.report.render import markdown
+from harness.report.render import escape_markdown, markdown
 from harness.report.tables import Table
 
 
@@ -19,10 +20,13 @@ def summary(
         figures: PNG files, as paths from the page's folder.
         sections: Tables under their headings.
     """
-    parts = [f"# {title}", f"{subtitle}. To point at and to sort: `index.html`."]
+    parts = [
+        f"# {escape_markdown(title)}",
+        f"{escape_markdown(subtitle)}. To point at and to sort: `index.html`.",
+    ]
     parts += [f"![{figure}]({figure})" for figure in figures]
     for heading, tables in sections.items():
-        parts += [f"## {heading}", *map(_table, tables)]
+        parts += [f"## {escape_markdown(heading)}", *map(_table, tables)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -30,4 +34,4 @@ def _table(table: Table) -> str:
     text = markdown(table)
     if not table.folded:
         return text
-    return f"<details><summary>{table.title}</summary>\n\n{text}\n</details>"
+    return f"<details><summary>{escape(table.title)}</summary>\n\n{text}\n</details>"

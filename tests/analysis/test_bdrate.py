@@ -222,7 +222,7 @@ def test_a_codec_that_never_ran_is_a_cell_with_its_status():
     assert "unavailable" in cell(together(curve("anchor", RATES, PSNR), dead)).detail
 
 
-def test_a_lossless_rate_point_is_left_out_and_told():
+def test_a_lossless_rate_point_is_left_out_and_noted():
     lossless = changed(
         curve("test", [*RATES, 9.0], [*PSNR, 50.0]), {"rate": "r5", "image": "one"}, psnr=np.inf
     )
@@ -232,7 +232,7 @@ def test_a_lossless_rate_point_is_left_out_and_told():
     assert "test r5 left out: infinite, 1 of 3 images lossless" in found.notes
 
 
-def test_excluded_rate_points_are_left_out_and_told():
+def test_excluded_rate_points_are_left_out_and_noted():
     test = curve("test", [0.05, *RATES], [5.0, *PSNR])
     frame = together(curve("anchor", RATES, PSNR), test)
     found = cell(frame, exclude={"TEST": 0.1})

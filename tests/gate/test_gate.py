@@ -127,7 +127,7 @@ def test_quality_for_bits_stays_a_loss_where_no_bd_rate_weighs_it(base):
     assert "4 are needed" in bd.note
 
 
-def test_what_stopped_running_is_told_apart_from_what_got_slower(two):
+def test_what_stopped_running_is_not_taken_for_what_got_slower(two):
     slow = two.assign(encode_ms=two["encode_ms"] * 1.5)
     candidate = changed(slow, {"codec": "webp", "rate": "q5"}, status="crashed", message="boom")
     comparison = gate(two, candidate)
@@ -139,7 +139,7 @@ def test_what_stopped_running_is_told_apart_from_what_got_slower(two):
     assert not [f for f in comparison.findings if f.rate == "q5" and f.kind != "status"]
 
 
-def test_what_runs_again_is_told(two):
+def test_what_runs_again_is_reported(two):
     broken = changed(two, {"codec": "webp", "rate": "q5"}, status="crashed")
     assert verdicts(gate(broken, two), kind="status") == {"runs now"}
     assert "ok on neither side" in gate(broken, broken).notes[0]
@@ -236,14 +236,14 @@ def test_values_of_unlike_cards_are_not_compared(base):
     assert verdicts(comparison, kind="bd_rate") == {"not judged"}
 
 
-def test_a_metric_that_the_candidate_lacks_is_told(base):
+def test_a_metric_that_the_candidate_lacks_is_reported(base):
     comparison = gate(base, base.drop(columns="psnr"))
     assert "candidate has no values" in only(comparison, kind="quality")[0].note
     comparison = gate(base, base.assign(psnr=np.nan))
     assert "candidate has values of no image" in only(comparison, kind="quality")[0].note
 
 
-def test_lossless_images_are_left_out_and_told(base):
+def test_lossless_images_are_left_out_and_counted(base):
     candidate = changed(base, {"image": base["image"].iloc[0]}, psnr=np.inf)
     finding = only(gate(base, candidate), kind="quality")[0]
     assert finding.images == 7

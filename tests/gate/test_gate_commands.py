@@ -77,7 +77,7 @@ def test_one_folder_alone_asks_for_two_sides(results):
     assert "--candidate" in answer.output
 
 
-def test_a_file_that_cannot_be_written_is_told(results, tmp_path):
+def test_a_file_that_cannot_be_written_is_reported(results, tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(HarnessError, match="cannot write"):
         invoke(compare_command, results / "main", results / "main",
@@ -100,7 +100,7 @@ def comparison():
     return compare(Side("main", base), Side("pr", fewer), Limits(samples=1000))
 
 
-def test_junit_tells_failures_from_errors_and_from_what_was_not_judged(comparison):
+def test_junit_keeps_failures_apart_from_errors_and_from_what_was_not_judged(comparison):
     root = ET.fromstring(junit(comparison).encode())  # noqa: S314 - we wrote it
     errors = [e.get("type") for e in root.iter("error")]
     assert errors == ["did not run: crashed"]

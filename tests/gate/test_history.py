@@ -62,7 +62,7 @@ def test_checkpoints_are_ordered_by_the_numbers_in_their_names():
     assert labels(series([0, 0, 0])) == (["step5", "step10", "step15"], "name")
 
 
-def test_where_names_do_not_tell_the_training_step_does():
+def test_where_names_do_not_decide_the_training_step_does():
     frame = series([0, 0, 0], name="best.pt")
     steps = {0: 300, 1: 100, 2: 200}
     place = frame["checkpoint"].str[-1].astype(int) - 1
@@ -73,7 +73,7 @@ def test_where_names_do_not_tell_the_training_step_does():
     assert ordered(stated)[0][0].id.endswith("2")
 
 
-def test_where_nothing_else_tells_time_does():
+def test_where_nothing_else_decides_time_does():
     frame = series([0, 0, 0], name="best.pt").assign(facts="{}")
     checkpoints, by = ordered(frame)
     assert by == "time"
@@ -88,7 +88,7 @@ def test_few_images_mark_nothing_and_say_so():
     assert found[0].notes == ("changes are sought from 6 images on",)
 
 
-def test_a_checkpoint_that_failed_is_left_out_and_told():
+def test_a_checkpoint_that_failed_is_left_out_and_noted():
     frame = changed(series([0, 0, 0]), {"checkpoint": f"step10.pt:{'2' * 16}"}, status="crashed")
     found, _ = histories(frame, "jpeg", limits=QUICK)
     assert [c.label for c in found[0].checkpoints] == ["step5", "step15"]
@@ -100,7 +100,7 @@ def test_values_of_unlike_cards_make_no_history():
     assert histories(frame.assign(psnr_card=frame["checkpoint"]), "jpeg", limits=QUICK)[0] == []
 
 
-def test_a_codec_without_checkpoints_is_told():
+def test_a_codec_without_checkpoints_is_refused():
     with pytest.raises(HarnessError, match="no checkpoint of jpeg"):
         histories(real_results(), "jpeg")
     with pytest.raises(UnknownName, match="did you mean jpeg"):

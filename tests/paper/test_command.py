@@ -109,7 +109,7 @@ def test_a_part_of_another_form_is_refused(paper):
     assert "left,top,width,height" in answer.output
 
 
-def test_without_the_photographs_the_rest_is_written_and_the_reason_told(paper, monkeypatch):
+def test_without_the_photographs_the_rest_is_written_with_the_reason(paper, monkeypatch):
     monkeypatch.delenv("HARNESS_DATA")
     answer, out = paper()
     assert answer.exit_code == 0

@@ -135,7 +135,7 @@ def test_random_weights_never_enter_a_table_of_quality():
                    for line in p.lines)  # fmt: skip
 
 
-def test_why_a_codec_failed_is_told_in_its_records_words():
+def test_why_a_codec_failed_is_said_in_its_records_words():
     failed = measured("oscar", status="out_of_memory", message="needs 90 GB")
     table = coverage(select_results(together(everywhere("ms-illm"), failed), PROTOCOL))
     assert cell(table, "OSCAR", "kodak").note == "out of memory: needs 90 GB"
@@ -292,7 +292,7 @@ def test_a_picture_shows_the_rate_point_nearest_to_the_bitrate():
     assert list(one["rate"]) == ["r2", "r1"]
 
 
-def test_the_telling_image_is_that_on_which_codecs_differ_most():
+def test_the_most_different_image_is_that_on_which_codecs_differ_most():
     frame = together(measured("jpeg"), measured("progic"))
     frame = changed(frame, {"codec": "progic", "image": "two"}, dists=0.01)
     assert (
@@ -303,7 +303,7 @@ def test_the_telling_image_is_that_on_which_codecs_differ_most():
 
 
 @pytest.mark.parametrize("side", [15, 16])
-def test_the_telling_part_is_where_reconstructions_differ_most(side):
+def test_the_most_different_part_is_where_reconstructions_differ_most(side):
     flat = np.full((60, 90, 3), 128, dtype=np.uint8)
     other = flat.copy()
     other[30 : 30 + side, 50 : 50 + side] = 200
@@ -312,6 +312,6 @@ def test_the_telling_part_is_where_reconstructions_differ_most(side):
     assert (box.of(other) == 200).all()
 
 
-def test_results_without_a_case_are_told():
+def test_results_without_a_case_are_refused():
     with pytest.raises(HarnessError, match="no case"):
         select_results(pd.DataFrame({"codec": []}), PROTOCOL)

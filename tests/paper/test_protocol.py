@@ -55,6 +55,6 @@ def test_a_mistake_is_reported_by_name(tmp_path, old, new, problem):
         read(tmp_path, TEXT.replace(old, new))
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
+def test_a_file_that_is_not_there_is_reported(tmp_path):
     with pytest.raises(ManifestError, match=r"none\.toml"):
         find_protocol(str(tmp_path / "none.toml"), FOLDER)

@@ -37,7 +37,7 @@ def test_the_table_has_a_row_a_codec(results):
     assert "Intervals need 6 images." in answer.output
 
 
-def test_all_formats_tell_the_same_figure(results):
+def test_all_formats_have_the_same_figure(results):
     def printed(style):
         return invoke(bdrate, "--results", results, "--anchor", "jpeg", "--format", style).output
 

@@ -252,7 +252,7 @@ def test_a_codec_with_few_images_does_not_take_them_from_the_others():
     assert "webp left out: 3 complete images, others have 8" in panel.notes
 
 
-def test_lines_computed_in_another_way_are_left_out_of_the_panel_and_told():
+def test_lines_computed_in_another_way_are_left_out_of_the_panel_and_noted():
     frame = together(
         curve("jpeg", RATES, PSNR),
         curve("webp", RATES, PSNR),

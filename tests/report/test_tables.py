@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -20,6 +21,7 @@ from harness.report.latex import latex
 from harness.report.rates import rate_tables
 from harness.report.render import csv_text, markdown
 from harness.report.runtime import runtime_tables
+from harness.report.summary import summary
 from harness.report.tables import BLANK, Cell, Column, Table, make_table, number, words
 
 RATES = [0.1, 0.2, 0.4, 0.8, 1.6]
@@ -144,6 +146,14 @@ def test_markdown_cells_keep_to_their_columns():
     assert "<sup>1</sup> so\\_so" in text
 
 
+def test_no_name_becomes_html_or_a_mark_on_the_page_of_a_repository():
+    table = replace(column([1, 2]), title="<script>alert(1)</script>", folded=True)
+    text = summary("<b>bold</b>", "a_data_set <i>", [], {"Runtime": [table]})
+    assert "<summary>&lt;script&gt;" in text
+    assert not re.search(r"(?<!\\)<(script|b|i)>", text)
+    assert r"a\_data\_set" in text
+
+
 def test_csv_has_the_numbers_in_full_and_blanks_empty():
     frame = together(curve("anchor", RATES, PSNR), curve("test", [r / 3 for r in RATES], PSNR))
     cells = bd_rates(frame, METRICS["psnr"], "anchor", BDOptions(samples=50))
@@ -202,9 +212,9 @@ def test_random_weights_stand_in_the_runtime_table_alone_and_are_marked():
     assert all("GLC" not in markdown(table) for table in rate_tables(frame))
     cell = find(runtime_tables(frame)[0], "GLC", "codec")
     assert cell.note == "random weights: speed and memory only"
-    summary = summary_table(frame)
-    assert find(summary, "GLC", "psnr").note == "random weights"
-    assert find(summary, "GLC", "encode_ms").value == 10.0
+    table = summary_table(frame)
+    assert find(table, "GLC", "psnr").note == "random weights"
+    assert find(table, "GLC", "encode_ms").value == 10.0
 
 
 def test_slow_is_marked_and_csv_has_the_number():
