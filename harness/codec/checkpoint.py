@@ -110,6 +110,8 @@ def fingerprint(tensors: Iterable[Tensor], begin: int = 0) -> int:
 def reason(error: Exception) -> str:
     """What an error says, in short; of a state dict that does not fit, which tensors differ."""
     text = str(error).strip()
+    if isinstance(error, pickle.UnpicklingError):
+        return "it holds something other than tensors"
     if isinstance(error, KeyError):
         return f"it lacks {error.args[0]}"
     if "loading state_dict" in text:

@@ -91,7 +91,7 @@ def test_what_is_not_a_checkpoint_is_refused_with_path_reason_and_remedy(tmp_pat
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
     path = saved(tmp_path, {"weights": Path("/")})
-    with pytest.raises(Unavailable, match="is not a checkpoint of Some Codec"):
+    with pytest.raises(Unavailable, match="it holds something other than tensors"):
         read(path, "Some Codec")
 
 
