@@ -14,7 +14,8 @@ import time
 import numpy as np
 import pandas as pd
 
-from harness.analysis import MEASURES, BDOptions, bd_rates
+from harness.analysis import BDOptions, bd_rates
+from harness.catalog.metrics import METRICS
 from harness.report import write_report
 
 IMAGES = {"kodak": 24, "clic2020-professional": 41, "tecnick": 100, "div2k": 100}
@@ -60,12 +61,12 @@ def results(images: dict[str, int], codecs: int = 12) -> pd.DataFrame:
 
 
 class Clock:
-    """Tells the time since it was made, and that of the processor."""
+    """Measures the time since it was made, and that of the processor."""
 
     def __init__(self) -> None:
         self.start = time.perf_counter(), time.process_time()
 
-    def told(self) -> str:
+    def elapsed(self) -> str:
         """Both, in seconds."""
         wall, cpu = time.perf_counter() - self.start[0], time.process_time() - self.start[1]
         return f"{wall:.1f} s (CPU {cpu:.1f} s)"
@@ -82,16 +83,16 @@ def main() -> None:
     clock = Clock()
     cells = [
         cell
-        for measure in MEASURES.values()
-        for cell in bd_rates(frame, measure, "codec-00", BDOptions(samples=10_000))
+        for metric in METRICS.values()
+        for cell in bd_rates(frame, metric, "codec-00", BDOptions(samples=10_000))
     ]
-    bd_seconds = clock.told()
+    bd_seconds = clock.elapsed()
     refused = sum(bool(cell.reason) for cell in cells)
     frame = results({"large": records // 12 // RATES + 1})
     with tempfile.TemporaryDirectory() as out:
         clock = Clock()
         write_report(frame, out)
-        report_seconds = clock.told()
+        report_seconds = clock.elapsed()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print("| what | found | target |")
     print("| :-- | --: | --: |")

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from harness import load_results
-from harness.analysis.measures import measures_in
+from harness.analysis.records import metrics_in
 from harness.catalog.metrics import Limit
 from harness.gate.compare import compare
 from harness.gate.finding import Finding
@@ -131,12 +131,12 @@ def spread(run: Path, codec: str, base: str, candidate: str) -> None:
     )
     print("| metric | rate point | images | mean change | standard deviation |")
     print("| :-- | :-- | --: | --: | --: |")
-    for measure in measures_in(pairs.base):
-        before, after = (side[measure.name].astype(float) for side in (pairs.base, pairs.candidate))
+    for metric in metrics_in(pairs.base):
+        before, after = (side[metric.name].astype(float) for side in (pairs.base, pairs.candidate))
         for rate, rows in pairs.base.groupby("rate"):
             change = (after - before)[rows.index] / before[rows.index].mean()
             print(
-                f"| {measure.title} | {rate} | {change.count()} | {change.mean():+.2%} | "
+                f"| {metric.title} | {rate} | {change.count()} | {change.mean():+.2%} | "
                 f"{change.std():.2%} |"
             )
 
@@ -160,19 +160,23 @@ def main() -> None:
         print("| equal pairs, noise of an image | pairs | failed, no limits | failed, default |")
         print("| :-- | --: | --: | --: |")
         for world in EQUAL:
-            tell(world, pool.map(partial(false_alarms, world=world), range(arguments.pairs)))
+            print_row(world, pool.map(partial(false_alarms, world=world), range(arguments.pairs)))
         print("\n| 1 % loss in DISTS, noise of an image | pairs | failed | DISTS named |")
         print("| :-- | --: | --: | --: |")
         for world in WORSE:
-            tell(world, pool.map(partial(outcome, world=world, limits=Limits()), range(worse)))
+            print_row(world, pool.map(partial(outcome, world=world, limits=Limits()), range(worse)))
 
 
-def tell(world: World, ends: Iterable[tuple[bool, bool]]) -> None:
+def print_row(world: World, ends: Iterable[tuple[bool, bool]]) -> None:
     """Print a row: how many pairs, and in what share of them each came true."""
-    told = list(ends)
-    shares = (sum(end[k] for end in told) / len(told) for k in (0, 1))
+    outcomes = list(ends)
+    shares = (sum(end[k] for end in outcomes) / len(outcomes) for k in (0, 1))
     skewed = ", skewed" if world.skewed else ""
-    cells = (f"{world.noise:.1%}{skewed}", str(len(told)), *(f"{share:.1%}" for share in shares))
+    cells = (
+        f"{world.noise:.1%}{skewed}",
+        str(len(outcomes)),
+        *(f"{share:.1%}" for share in shares),
+    )
     print(f"| {' | '.join(cells)} |", flush=True)
 
 

@@ -10,13 +10,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from harness.catalog.metrics import METRICS
-from harness.plan.request import Request, prepare
+from harness.errors import Status
+from harness.metrics.cards import current_cards
+from harness.plan.cases import Batch, Case
+from harness.plan.prepare import prepare
+from harness.plan.request import Request, Settings
+from harness.store.records import CaseRecord, ScoreRecord
 from harness.store.run_store import RunStore
 
 CASES = 100_000
@@ -27,20 +33,29 @@ def fill(results: Path, folder: Path) -> int:
     """Write a store in which every case of ``CODECS`` on ``folder`` is measured and scored."""
     prepared = prepare(Request(codec=CODECS, dataset=[str(folder)], results=results))
     store = RunStore(results / "default")
+    cards = current_cards(METRICS)
     for batch in prepared.plan.batches:
-        common = {"codec": batch.codec.name, "status": "ok", "repeats": 1, "options": "{}"}
-        store.add_cases(
-            {"case": c.id, "rate": c.rate.id, "image": c.image.name, "encode_samples_ms": [1.0],
-             **common}
-            for c in batch.cases
-        )  # fmt: skip
+        store.add_cases(record_of(batch, case, prepared.settings) for case in batch.cases)
         store.add_scores(
-            {"case": c.id, "metric": metric, "value": 1.0, "final": True, "card": "card"}
-            for c in batch.cases
+            ScoreRecord(case=case.id, metric=metric, value=1.0, card=cards.get(metric, "card"))
+            for case in batch.cases
             for metric in METRICS
         )
     store.merge()
     return prepared.plan.cases
+
+
+def record_of(batch: Batch, case: Case, settings: Settings) -> CaseRecord:
+    """A finished case's record, as a run writes it."""
+    codec = batch.codec
+    return CaseRecord(
+        case=case.id, codec=codec.name, title=codec.title, family=codec.family, rate=case.rate.id,
+        rate_index=codec.rates.index(case.rate), checkpoint="", weights="none", options="{}",
+        dataset=batch.dataset, image=case.image.name, image_sha256=case.image.sha256,
+        resolution="native", status=Status.OK, device="cpu", threads=settings.threads, repeats=1,
+        timing_scope="call", shared_encode=False, machine="", invocation="",
+        started=datetime.now(UTC), encode_samples_ms=[1.0], decode_samples_ms=[1.0],
+    )  # fmt: skip
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ import os
 import statistics
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -25,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.codec import Codec, RatePoint
 from harness.worker.adapter import PACKAGE, codec_class
 from harness.worker.clock import timed
@@ -49,7 +50,7 @@ COLUMNS = (
 def matrix_product_peak(device: str) -> float:
     """The best GFLOP/s of matrix products, by the BLAS and by oneDNN or cuDNN."""
     on_gpu = device.startswith("cuda")
-    options = {"device": device, "dtype": torch.half if on_gpu else torch.float}
+    options: dict[str, Any] = {"device": device, "dtype": torch.half if on_gpu else torch.float}
     shapes = [(1024, 1024, 1024), (4096, 512, 512), (6144, 832, 416), (2048, 2048, 2048)]
     if on_gpu:
         shapes += [(8192, 8192, 8192), (129600, 416, 1664)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -40,3 +43,22 @@ def find_upstream(adapter: str) -> Path:
     places = [Path(p).expanduser() / adapter for p in chosen.split(os.pathsep) if p]
     places.append(cache_folder() / "upstream" / adapter)
     return next((p for p in places if p.is_dir()), places[-1]).absolute()
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path``, which becomes ``path`` when the block ends well.
+
+    So ``path`` appears complete or not at all, whatever ends the process. Its folder is made.
+
+    Raises:
+        OSError: The folder cannot be written, or the disk is full.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from harness.codec import (
     thread_count,
 )
 
-MAX_SIDE = 32768  # what libavif decodes unless told otherwise
+MAX_SIDE = 32768  # what libavif decodes by default
 
 
 class Avif(Codec):

@@ -12,7 +12,7 @@ def main() -> None:
     assert spec is not None  # noqa: S101 - a package without a file needs no loader
     spec.submodule_search_locations = [str(folder)]
     sys.modules["control_gic"] = importlib.util.module_from_spec(spec)
-    search = importlib.import_module("control_gic.search")
+    search = importlib.import_module("control_gic.tools.search")
     search.main(prog_name="control_gic")
 
 

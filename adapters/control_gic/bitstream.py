@@ -22,6 +22,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,7 @@ _MAX_VARINT_BYTES = 4
 
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
+Cell = TypeVar("Cell", bound=np.generic)
 
 
 class Mode(IntEnum):
@@ -93,7 +95,7 @@ class Tile:
     indices: Indices
 
 
-def enlarged(cells: npt.NDArray[np.generic], factor: int) -> npt.NDArray[np.generic]:
+def enlarged(cells: npt.NDArray[Cell], factor: int) -> npt.NDArray[Cell]:
     """Each cell as a square of ``factor`` x ``factor``."""
     return cells.repeat(factor, axis=0).repeat(factor, axis=1)
 
@@ -156,7 +158,7 @@ def read_header(stream: bytes, codebook: Codebook) -> tuple[Mode, int, int, int]
         raise BitstreamError("the bitstream is empty")
     number = stream[0] & _MODE_BITS
     if stream[0] & ~_MODE_BITS != MAGIC or number > max(Mode):
-        raise BitstreamError("these bytes are no Control-GIC bitstream")
+        raise BitstreamError("these bytes are not a Control-GIC bitstream")
     begin = _CRC.stop
     found = binascii.crc_hqx(stream[:1] + stream[begin:], codebook.checksum)
     if found != int.from_bytes(stream[_CRC], "big"):
@@ -223,7 +225,8 @@ class TileReader:
 
     def _mask(self, rows: int, columns: int) -> Mask:
         bits = self._stream(rows * columns)
-        return np.frombuffer(bits.encode(), np.uint8).reshape(rows, columns) == ord("1")
+        mask: Mask = np.frombuffer(bits.encode(), np.uint8).reshape(rows, columns) == ord("1")
+        return mask
 
     def _stream(self, count: int) -> str:
         """A stream of ``count`` bits."""
@@ -239,7 +242,7 @@ class TileReader:
             return []
         filling = self._filling()
         words, bits = self._codebook.words, self._bits
-        symbols = []
+        symbols: list[int] = []
         begin = end = self._position
         while len(symbols) < count:
             end += 1

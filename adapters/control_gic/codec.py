@@ -17,10 +17,10 @@ from harness.codec import (
     Profile,
     Profiled,
     RatePoint,
-    Unavailable,
     UnsupportedImage,
     thread_count,
 )
+from harness.codec.files import checkout, weights_path
 
 from . import bitstream, upstream
 from .bitstream import CELL, MAX_PIXELS, MAX_SIDE, Mode, Tile, TileReader
@@ -40,13 +40,12 @@ class ControlGic(Codec, Profiled):
         super().load(rate)
         torch.set_num_threads(thread_count())
         self._ratios = read_ratios(rate.options)
-        path = weights_path(rate)
+        path = weights_path(rate, "run 'harness weights fetch control-gic'")
         if self._loaded != (path or rate.weights):
-            if rate.upstream is None:
-                raise Unavailable("no upstream checkout; run 'harness upstream fetch control-gic'")
+            folder = checkout(rate, "control-gic")
             state = {} if path is None else upstream.read_checkpoint(path)
             torch.manual_seed(self.options["seed"])
-            network = upstream.build(rate.upstream)
+            network = upstream.build(folder)
             if path is None:
                 upstream.random_weights(network)
             else:
@@ -116,17 +115,18 @@ class ControlGic(Codec, Profiled):
             for mask in (tile.coarse, tile.medium, tile.fine)
         ]
         signal = self._network.decode(quantised, masks)[0].clamp(0, 1)
-        pixels: Image = (signal * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-        return pixels
+        pixels = (signal * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+        result: Image = pixels.cpu().numpy()
+        return result
 
     @torch.inference_mode()
     def profile(self, height: int, width: int) -> Profile:
         """See :class:`harness.codec.Profiled`; counted on shapes alone, tile by tile."""
         from harness.codec.flops import profile
 
-        assert self.rate.upstream is not None  # noqa: S101 - it was loaded from there
+        folder = checkout(self.rate, "control-gic")
         with torch.device("meta"):
-            network = upstream.build(self.rate.upstream)
+            network = upstream.build(folder)
             network.encoder.router_config = self._network.encoder.router_config
             sizes = Counter(
                 (rows.stop - rows.start, columns.stop - columns.start)
@@ -145,7 +145,7 @@ class ControlGic(Codec, Profiled):
 class RoundTrip(nn.Module):
     """Encoder and decoder in one ``forward``."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
         self.network = network
 
@@ -154,19 +154,3 @@ class RoundTrip(nn.Module):
         quantised, _, _, masks, *_ = self.network.encode(signal)
         decoded: Tensor = self.network.decode(quantised, masks)
         return decoded
-
-
-def weights_path(rate: RatePoint) -> Path | None:
-    """The checkpoint to load; ``None`` for random weights.
-
-    Raises:
-        Unavailable: It is not there.
-    """
-    if "checkpoint" in rate.files:
-        return rate.files["checkpoint"]
-    if rate.weights == "random":
-        return None
-    path = rate.files.get("model.ckpt")
-    if path is None or not path.is_file():
-        raise Unavailable("weights model.ckpt not found; run 'harness weights fetch control-gic'")
-    return path

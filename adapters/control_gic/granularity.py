@@ -61,11 +61,11 @@ def read_ratios(options: Mapping[str, Any]) -> Ratios:
     """The ratios of a rate point's options ``fine``, ``medium`` and ``coarse``.
 
     Raises:
-        CodecError: They are no shares of one image.
+        CodecError: They are not shares of one image.
     """
     shares = [float(options[name]) for name in ("fine", "medium", "coarse")]
     if min(shares) < -TOLERANCE or abs(sum(shares) - 1) > TOLERANCE:
-        raise CodecError(f"fine, medium and coarse are {shares}; they must sum to 1")
+        raise CodecError(f"fine, medium and coarse are {shares}", "they must sum to 1")
     return Ratios(*(0.0 if share < TOLERANCE else min(share, 1.0) for share in shares))
 
 
@@ -73,7 +73,7 @@ def grid(step: int) -> list[Ratios]:
     """All ratios in steps of ``step`` percent, in order of bitrate.
 
     Raises:
-        CodecError: 100 is no multiple of ``step``.
+        CodecError: 100 is not a multiple of ``step``.
     """
     if step < 1 or PERCENT % step:
         raise CodecError(f"a step of {step} % does not divide 100 %")

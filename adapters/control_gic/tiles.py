@@ -26,10 +26,10 @@ def tiles(height: int, width: int, side: int) -> Iterator[tuple[slice, slice]]:
         side: Of a tile in pixels; those at the right and at the bottom may be smaller.
 
     Raises:
-        CodecError: ``side`` is no whole number of coarse cells.
+        CodecError: ``side`` is not a whole number of coarse cells.
     """
     if side < CELL or side % CELL:
-        raise CodecError(f"option 'tile' is {side}; give a multiple of {CELL}")
+        raise CodecError(f"option 'tile' is {side}", f"give a multiple of {CELL}")
     height, width = height + -height % CELL, width + -width % CELL
     for top in range(0, height, side):
         for left in range(0, width, side):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pickle
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +11,10 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
-import torch
 import yaml
 from torch import Tensor, nn
 
-from harness.codec import Unavailable
+from harness.codec.checkpoint import read, reading
 
 from .bitstream import Codebook
 
@@ -28,6 +25,7 @@ DRAWING = "CGIC.modules.draw"
 """Draws a map of the cells with torchvision, which coding does not need."""
 ROUTER = "CGIC.modules.vqvae.RouterTriple.TripleGrainFixedEntropyRouter"
 CONFIG = Path("configs", "config_inference.yaml")
+TITLE = "Control-GIC"
 TRAINING = ("loss.", "ema_")
 """What a checkpoint holds of training alone."""
 
@@ -48,18 +46,17 @@ def load(folder: Path) -> None:
         del sys.modules[DRAWING]
 
 
-def build(folder: Path) -> nn.Module:
+def build(folder: Path) -> Any:
     """The network with untrained weights, drawn from torch's generator, on the default device."""
     parameters = yaml.safe_load((folder / CONFIG).read_text())["model"]["params"]
     parameters |= {"ckpt_path": None, "lossconfig": None, "ema_decay": None}
     load(folder)
     with patch.object(nn.Module, "cuda", lambda module, *_: module):
         model = sys.modules[NETWORK].CGIC(**parameters)
-    network: nn.Module = model.eval().requires_grad_(requires_grad=False)
-    return network
+    return model.eval().requires_grad_(requires_grad=False)
 
 
-def random_weights(network: nn.Module) -> None:
+def random_weights(network: Any) -> None:
     """Count each word of the codebook once: all zeros would make codes of 200 bits."""
     for counter in network.quantize.embedding_counter.values():
         counter.fill_(1)
@@ -69,15 +66,12 @@ def read_checkpoint(path: Path) -> StateDict:
     """The tensors of a checkpoint, without those that training alone needs.
 
     Raises:
-        Unavailable: It does not read.
+        Unavailable: It cannot be read.
     """
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    checkpoint = read(path, TITLE)
+    with reading(path, TITLE):
         state = checkpoint.get("state_dict", checkpoint)
         return {name: one for name, one in state.items() if not name.startswith(TRAINING)}
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, AttributeError) as error:
-        problem = f"{path} is no checkpoint of Control-GIC ({first_line(error)})"
-        raise Unavailable(f"{problem}; delete it and get it again") from error
 
 
 def fill(network: nn.Module, state: StateDict, path: Path) -> None:
@@ -86,29 +80,21 @@ def fill(network: nn.Module, state: StateDict, path: Path) -> None:
     Raises:
         Unavailable: They are of another network.
     """
-    try:
+    with reading(path, TITLE):
         network.load_state_dict(state)
-    except (RuntimeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise Unavailable(f"{path} does not fit Control-GIC's network: {reason}") from error
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, in short."""
-    return re.split(r"\.\s|:?\n", str(error).strip())[0] or type(error).__name__
 
 
 @contextmanager
-def lasting_router(network: nn.Module) -> Iterator[None]:
+def lasting_router(network: Any) -> Iterator[None]:
     """The router is made once. Upstream makes one in each call, which no counter expects."""
     blocks = sys.modules[BLOCKS]
-    encoder: Any = network.encoder
+    encoder = network.encoder
     encoder.router = blocks.instantiate_from_config(encoder.router_config)
     with patch.object(blocks, "instantiate_from_config", lambda _: encoder.router):
         yield
 
 
-def codebook(network: nn.Module) -> Codebook:
+def codebook(network: Any) -> Codebook:
     """Upstream's Huffman code, of how often each word was chosen in training."""
     coding = sys.modules[CODING].HuffmanCoding(network.quantize.embedding_counter)
     return Codebook(coding.codes, coding.reverse_mapping)

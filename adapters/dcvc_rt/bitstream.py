@@ -10,7 +10,7 @@ bytes  meaning
 4      CRC-32 of the rest, begun with the fingerprint of weights and threads
 =====  =======================================================================
 
-Upstream's decoder checks nothing: it reads on behind the end of what it is given. The CRC, in the
+Upstream's decoder checks nothing: it reads on beyond the end of what it is given. The CRC, in the
 place of upstream's field of length, keeps cut and damaged bytes away from it.
 """
 
@@ -58,7 +58,7 @@ def write(header: Header, payload: bytes, fingerprint: int) -> bytes:
     Args:
         header: Its fields.
         payload: The range coder's bytes.
-        fingerprint: 32 bits that tell the weights and the threads.
+        fingerprint: 32 bits that stand for the weights and the threads.
     """
     first = MAGIC + header.numerics.cuda + 2 * header.numerics.half
     fields = _FIELDS.pack(first, header.qp, header.height, header.width)
@@ -71,7 +71,7 @@ def read(stream: bytes, numerics: Numerics, fingerprint: int) -> tuple[Header, b
     Args:
         stream: What :func:`write` made.
         numerics: The decoder's.
-        fingerprint: 32 bits that tell the weights and the threads.
+        fingerprint: 32 bits that stand for the weights and the threads.
 
     Raises:
         BitstreamError: The bytes are cut, damaged, of another codec or not for this decoder.
@@ -80,10 +80,10 @@ def read(stream: bytes, numerics: Numerics, fingerprint: int) -> tuple[Header, b
         raise BitstreamError(f"{len(stream)} bytes are too few for a bitstream of DCVC-RT")
     first, qp, height, width = _FIELDS.unpack_from(stream)
     if first & ~3 != MAGIC or qp >= QPS or not (height and width):
-        raise BitstreamError("the bytes are no bitstream of DCVC-RT")
+        raise BitstreamError("the bytes are not a bitstream of DCVC-RT")
     found = Numerics(cuda=bool(first & 1), half=bool(first & 2))
     if found != numerics:
-        raise BitstreamError(f"encoded {found}, which does not decode {numerics}; use the same")
+        raise BitstreamError(f"encoded {found}, which does not decode {numerics}", "use the same")
     payload = stream[HEADER_BYTES:]
     (check,) = _CHECK.unpack_from(stream, _FIELDS.size)
     if check != _check(stream[: _FIELDS.size], payload, fingerprint):

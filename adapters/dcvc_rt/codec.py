@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import pickle
-import re
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,17 +17,19 @@ from harness.codec import (
     Profile,
     Profiled,
     RatePoint,
-    Unavailable,
     UnsupportedImage,
     thread_count,
 )
+from harness.codec.checkpoint import fingerprint, reading
+from harness.codec.files import checkout, weights_path
 
 from . import bitstream
 from .bitstream import MAX_SIDE, Header, Numerics
 from .room import Room
-from .upstream import Upstream, load, without_cuda
+from .upstream import load, without_cuda
 
 PADDING = 16
+REMEDY = "download it from the folder that adapters/dcvc_rt/README.md names"
 TWO_CODERS_OVER = 1280 * 720
 """Upstream codes larger images with two range coders at once."""
 
@@ -48,18 +47,19 @@ class DcvcRt(Codec, Profiled):
         """Build the network, unless it is there already."""
         super().load(rate)
         torch.set_num_threads(thread_count())
-        path = weights_path(rate)
+        path = weights_path(rate, REMEDY)
         if self._loaded == (rate.weights, path):
             return
-        if rate.upstream is None:
-            raise Unavailable("no upstream checkout; run 'harness upstream fetch dcvc-rt'")
+        folder = checkout(rate, "dcvc-rt")
         make_deterministic()
-        self._upstream = load(rate.upstream)
+        self._upstream = load(folder)
         torch.manual_seed(self.options["seed"])
         network = self._upstream.image_model.DMCI()
         if path is not None:
-            read_weights(network, path, self._upstream)
-        self._fingerprint = fingerprint(network, 0 if self._numerics.cuda else thread_count())
+            with reading(path, "DCVC-RT's image model"):
+                network.load_state_dict(self._upstream.common.get_state_dict(path))
+        threads = 0 if self._numerics.cuda else thread_count()
+        self._fingerprint = decoder_fingerprint(network, threads)
         self._network = network.to(self.device).eval().requires_grad_(requires_grad=False)
         self._network.update(force_zero_thres=self.options["force_zero_thres"])
         Room(self._network, self.device)
@@ -103,8 +103,9 @@ class DcvcRt(Codec, Profiled):
         size = {"height": height, "width": width, "ec_part": int(two)}
         signal = self._network.decompress(payload, size, header.qp)["x_hat"]
         rgb = self._upstream.transforms.ycbcr2rgb(signal[:, :, :height, :width].float())
-        pixels = (rgb[0] * 255).round().to(torch.uint8).permute(1, 2, 0)
-        return np.ascontiguousarray(pixels.cpu().numpy())
+        pixels = (rgb[0] * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+        result: Image = pixels.cpu().numpy()
+        return result
 
     def profile(self, height: int, width: int) -> Profile:
         """See :class:`harness.codec.Profiled`; counted on shapes alone, so any size will do."""
@@ -148,48 +149,12 @@ class OnePass(nn.Module):
         return decoded
 
 
-def weights_path(rate: RatePoint) -> Path | None:
-    """The checkpoint to load; ``None`` for random weights.
-
-    Raises:
-        Unavailable: It is not there.
-    """
-    if "checkpoint" in rate.files:
-        return rate.files["checkpoint"]
-    if rate.weights == "random":
-        return None
-    for path in rate.files.values():
-        if path.is_file():
-            return path
-    raise Unavailable("weights not found; the folder named in the adapter's README has them")
-
-
-def read_weights(network: nn.Module, path: Path, upstream: Upstream) -> None:
-    """Load a checkpoint into ``network``.
-
-    Raises:
-        Unavailable: It does not read, or is of another network.
-    """
-    try:
-        network.load_state_dict(upstream.common.get_state_dict(path))
-    except (
-        OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError,
-        AttributeError,
-    ) as error:  # fmt: skip
-        reason = re.split(r"\.\s|:?\n", str(error).strip())[0] or type(error).__name__
-        problem = f"{path} is no checkpoint of DCVC-RT's image model ({reason})"
-        raise Unavailable(f"{problem}; delete it and get it again") from error
-
-
-def fingerprint(network: nn.Module, threads: int) -> int:
+def decoder_fingerprint(network: nn.Module, threads: int) -> int:
     """CRC-32 of the weights and of the threads on the CPU, on which the last bits depend.
 
-    It tells a bitstream that this decoder could decode to noise, at no cost.
+    With it a decoder refuses, at no cost, a bitstream that it could only decode to noise.
     """
-    check = zlib.crc32(threads.to_bytes(2, "big"))
-    for tensor in network.state_dict().values():
-        check = zlib.crc32(tensor.contiguous().numpy(), check)
-    return check
+    return fingerprint(network.state_dict().values(), zlib.crc32(threads.to_bytes(2, "big")))
 
 
 def make_deterministic() -> None:
@@ -197,4 +162,4 @@ def make_deterministic() -> None:
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(mode=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

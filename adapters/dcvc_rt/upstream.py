@@ -61,9 +61,9 @@ def _require_coder(folder: Path) -> None:
         importlib.import_module("MLCodec_extensions_cpp")
     except ImportError as error:
         raise Unavailable(
-            f"upstream's range coder is not built for Python {platform.python_version()} "
-            f"({error}); in 'harness env shell dcvc_rt' run "
-            f"'cd {folder} && python3 setup.py build_ext --inplace'"
+            f"upstream's range coder is not built for Python {platform.python_version()} ({error})",
+            "in 'harness env shell dcvc_rt' run "
+            f"'cd {folder} && python3 setup.py build_ext --inplace'",
         ) from error
 
 

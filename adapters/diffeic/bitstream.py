@@ -68,12 +68,12 @@ def read(bitstream: bytes) -> Stream:
     """What :meth:`Stream.to_bytes` wrote.
 
     Raises:
-        BitstreamError: The bytes are no such bitstream, or not a whole one.
+        BitstreamError: The bytes are another bitstream, or not a whole one.
     """
     if not bitstream:
         raise BitstreamError("the bitstream is empty")
     if bitstream[0] & ~_RATE != _MAGIC_AND_VERSION:
-        raise BitstreamError("these bytes are no DiffEIC bitstream of this version")
+        raise BitstreamError("these bytes are not a DiffEIC bitstream of this version")
     rest = bitstream[_CRC.stop :]
     if binascii.crc_hqx(bitstream[:1] + rest, 0) != int.from_bytes(bitstream[_CRC], "big"):
         raise BitstreamError("the bitstream is cut or damaged: its checksum does not agree")

@@ -21,6 +21,7 @@ from harness.codec import (
     Unavailable,
     UnsupportedImage,
 )
+from harness.codec.files import checkout
 
 from . import weights
 from .bitstream import MAX_PIXELS, MAX_SIDE, MULTIPLE, Stream, padded, read
@@ -50,7 +51,7 @@ class DiffEIC(Codec, Profiled):
         self.sampler: Any = None
 
     def load(self, rate: RatePoint) -> None:
-        """Build the model at first, then load what differs from the rate point before.
+        """Build the model at first, then load what differs from the previous rate point.
 
         Raises:
             Unavailable: Upstream's checkout or a weights file is missing or does not fit, or an
@@ -58,13 +59,12 @@ class DiffEIC(Codec, Profiled):
         """
         super().load(rate)
         self._check_options()
-        if rate.upstream is None:
-            raise Unavailable("no checkout of DiffEIC; run 'harness upstream fetch diffeic'")
+        folder = checkout(rate, "diffeic")
         fresh = self.model is None
         if fresh:
             torch.manual_seed(RANDOM_SEED)
             self.model, self.sampler = build(
-                rate.upstream, efficient_attention=self.attention == "efficient"
+                folder, efficient_attention=self.attention == "efficient"
             )
         if rate.weights != "random":
             weights.load(self.model, self._files(rate))
@@ -125,7 +125,7 @@ class DiffEIC(Codec, Profiled):
         samples = sampler.sample(self.steps, shape, condition, x_T=noise)
         pixels = self.model.decode_first_stage(samples)[0, :, : stream.height, : stream.width]
         rounded = ((pixels + 1) / 2).clamp(0, 1).mul(255).round().to(torch.uint8)
-        result: Image = np.ascontiguousarray(rounded.permute(1, 2, 0).cpu().numpy())
+        result: Image = rounded.permute(1, 2, 0).contiguous().cpu().numpy()
         return result
 
     def profile(self, height: int, width: int) -> Profile:  # noqa: ARG002 - not by size
@@ -138,10 +138,13 @@ class DiffEIC(Codec, Profiled):
 
     def _check_options(self) -> None:
         if not FEWEST_STEPS <= self.steps <= MOST_STEPS:
-            raise Unavailable(f"option steps is {self.steps}, not {FEWEST_STEPS} to {MOST_STEPS}")
+            raise Unavailable(
+                f"option steps is {self.steps}, not {FEWEST_STEPS} to {MOST_STEPS}",
+                f"give {FEWEST_STEPS} to {MOST_STEPS}",
+            )
         if self.attention not in ATTENTIONS:
-            names = ", ".join(ATTENTIONS)
-            raise Unavailable(f"option attention is '{self.attention}', not auto, {names}")
+            names = " or ".join(("auto", *ATTENTIONS))
+            raise Unavailable(f"unknown option attention = '{self.attention}'", f"give {names}")
 
     def _files(self, rate: RatePoint) -> list[Path]:
         """The checkpoints to load; the user's takes the place of the rate point's own.

@@ -66,7 +66,7 @@ def build(folder: Path, *, efficient_attention: bool) -> tuple[nn.Module, type]:
         Unavailable: The folder holds no such model.
     """
     if not (folder / CONFIG).is_file():
-        raise Unavailable(f"{folder / CONFIG} not found; run 'harness upstream fetch diffeic'")
+        raise Unavailable(f"{folder / CONFIG} not found", "run 'harness upstream fetch diffeic'")
     config = OmegaConf.load(folder / CONFIG)
     config.params.sync_path = None  # a copy of Stable Diffusion's weights, to begin training from
     config.params.calculate_metrics = {}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from compressai.models.utils import remap_old_keys
 from torch import Tensor, nn
 
-from harness.codec import Unavailable
+from harness.codec import Unavailable, checkpoint
+from harness.codec.checkpoint import reading
+
+TITLE = "DiffEIC"
 
 LATENT_GAIN = 4.0
 """Of random weights; a photograph takes about 1 bit a pixel, most of its symbols being 0."""
@@ -38,22 +40,20 @@ def load(model: nn.Module, paths: Iterable[Path]) -> None:
         paths: Checkpoints that together hold every parameter.
 
     Raises:
-        Unavailable: A file does not read, does not fit, or parameters are in none of them.
+        Unavailable: A file cannot be read or does not fit, or parameters are in none of them.
     """
     wanted = {name for name, _ in model.named_parameters()}
     paths = list(paths)
     for path in paths:
         state = read(path)
-        try:
+        with reading(path, TITLE):
             model.load_state_dict(state, strict=False)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise Unavailable(f"{path} does not fit DiffEIC's model: {reason}") from error
         wanted -= state.keys()
     if wanted:
         names = " and ".join(str(path) for path in paths)
         raise Unavailable(
-            f"{names} lack {len(wanted)} of DiffEIC's parameters, {min(wanted)} among them"
+            f"{names} lack {len(wanted)} of {TITLE}'s parameters, {min(wanted)} among them",
+            checkpoint.REMEDY,
         )
 
 
@@ -61,33 +61,23 @@ def read(path: Path) -> StateDict:
     """The tensors of a checkpoint, by the names that this version of compressai gives them.
 
     Raises:
-        Unavailable: The file is none, or holds more than tensors.
+        Unavailable: The file is not a checkpoint, or holds more than tensors.
     """
-    stand_ins = [(Ignored, name) for name in IGNORED]
-    try:
-        with torch.serialization.safe_globals(stand_ins):
-            content = torch.load(
-                path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-            )
-    except pickle.UnpicklingError as error:
-        problem = f"{path} is no checkpoint, or holds more than tensors"
-        raise Unavailable(f"{problem}; delete it and get it again") from error
-    except (OSError, RuntimeError, EOFError) as error:
-        problem = f"{path} does not read ({str(error).partition('. ')[0]})"
-        raise Unavailable(f"{problem}; delete it and get it again") from error
-    if not isinstance(content, dict):
-        raise Unavailable(f"{path} holds no weights by name")
-    named = content.get("state_dict", content)
-    state = {
-        name.removeprefix("module."): value
-        for name, value in named.items()
-        if isinstance(value, Tensor) and not name.endswith(TABLES)
-    }
-    renamed: StateDict = remap_old_keys(BOTTLENECK, state)
-    return renamed
+    stand_ins: list[Any] = [(Ignored, name) for name in IGNORED]
+    with torch.serialization.safe_globals(stand_ins):
+        content = checkpoint.read(path, TITLE)
+    with reading(path, TITLE):
+        named = content.get("state_dict", content)
+        state = {
+            name.removeprefix("module."): value
+            for name, value in named.items()
+            if isinstance(value, Tensor) and not name.endswith(TABLES)
+        }
+        renamed: StateDict = remap_old_keys(BOTTLENECK, state)
+        return renamed
 
 
-def enliven(model: nn.Module) -> None:
+def enliven(model: Any) -> None:
     """Let freshly initialised weights do what trained ones do, at least a little.
 
     Weights that begin at zero get small random values: with zeros the network would neither use

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import binascii
 import math
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,11 +23,12 @@ from harness.codec import (
     Profile,
     Profiled,
     RatePoint,
-    Unavailable,
     UnsupportedImage,
     thread_count,
 )
 from harness.codec.bitstream import MAX_SIDE, HyperpriorStream
+from harness.codec.checkpoint import fingerprint
+from harness.codec.files import checkout, weights_path
 
 from . import upstream
 from .geometry import (
@@ -54,24 +54,25 @@ class HiFiC(Codec, Profiled):
         super().__init__(options, device)
         self._loaded: Path | str | None = None
         if options["coder"] not in CODERS:
-            raise CodecError(f"option 'coder' is {options['coder']!r}; give {' or '.join(CODERS)}")
+            raise CodecError(
+                f"option 'coder' is {options['coder']!r}", f"give {' or '.join(CODERS)}"
+            )
 
     def load(self, rate: RatePoint) -> None:
         """Read the network and build its probability tables, unless they are there already."""
         super().load(rate)
         torch.set_num_threads(thread_count())
         torch.backends.cudnn.deterministic = True
-        path = weights_path(rate)
-        if rate.upstream is None:
-            raise Unavailable("no upstream checkout; run 'harness upstream fetch hific'")
+        path = weights_path(rate, "run 'harness weights fetch hific', or use --weights random")
+        folder = checkout(rate, "hific")
         if self._loaded != (path or rate.weights):
-            self._module = upstream.load(rate.upstream)
+            self._module = upstream.load(folder)
             if path is None:
                 self._network = upstream.random_network(self._module, self.options["seed"])
             else:
                 self._network = upstream.read_checkpoint(self._module, path)
-            self._prior: Any = self._network.Hyperprior
-            self._fingerprint = fingerprint(self._network)
+            self._prior = self._network.Hyperprior
+            self._fingerprint = fingerprint(self._network.state_dict().values())
             self._network.to(self.device).requires_grad_(requires_grad=False)
             self._build_tables()
             self._prior.vectorize_encoding = self.options["coder"] == "vectorized"
@@ -131,8 +132,9 @@ class HiFiC(Codec, Profiled):
                 signal = self._network.decompress(output)[0]
         except DAMAGE as error:
             raise BitstreamError(f"upstream's coder cannot read the bytes: {error}") from error
-        pixels = (signal * 255).round().to(torch.uint8).permute(1, 2, 0)
-        return np.ascontiguousarray(pixels.cpu().numpy())
+        pixels = (signal * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+        result: Image = pixels.cpu().numpy()
+        return result
 
     @torch.inference_mode()
     def profile(self, height: int, width: int) -> Profile:
@@ -166,12 +168,12 @@ class Transforms(nn.Module):
         network: Upstream's.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
-        whole: Any = network
-        self.encoder, self.generator = whole.Encoder, whole.Generator
-        self.hyper_encoder = whole.Hyperprior.analysis_net
-        self.means, self.scales = whole.Hyperprior.synthesis_mu, whole.Hyperprior.synthesis_std
+        self.encoder, self.generator = network.Encoder, network.Generator
+        prior = network.Hyperprior
+        self.hyper_encoder = prior.analysis_net
+        self.means, self.scales = prior.synthesis_mu, prior.synthesis_std
 
     def forward(self, signal: Tensor) -> Tensor:
         """The image of an image: float, 1 x 3 x H x W, multiples of 64."""
@@ -185,29 +187,3 @@ class Transforms(nn.Module):
 def words(encoded: npt.NDArray[np.uint32]) -> bytes:
     """The bytes of the coder's words."""
     return encoded.astype(WORD).tobytes()
-
-
-def weights_path(rate: RatePoint) -> Path | None:
-    """The checkpoint to load; ``None`` for random weights.
-
-    Raises:
-        Unavailable: It is not there.
-    """
-    if "checkpoint" in rate.files:
-        return rate.files["checkpoint"]
-    if rate.weights == "random":
-        return None
-    for path in rate.files.values():
-        if path.is_file():
-            return path
-    raise Unavailable(
-        f"weights of {rate.id} not found; run 'harness weights fetch hific' or use --weights random"
-    )
-
-
-def fingerprint(network: nn.Module) -> int:
-    """CRC-32 of the weights."""
-    check = 0
-    for tensor in network.state_dict().values():
-        check = zlib.crc32(tensor.contiguous().numpy(), check)
-    return check

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-import pickle
-import re
 import sys
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +13,10 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from torch import nn
 
-from harness.codec import Unavailable
+from harness.codec.checkpoint import read, reading
 
+TITLE = "HiFiC"
 _LOSS = "src.loss.perceptual_similarity.perceptual_loss"
 RANDOM_SCALE = 0.6
 """Of the encoder's last layer: random weights then come to some tenths of a bit per pixel."""
@@ -52,12 +49,12 @@ class _NoLoss:
 
 @contextmanager
 def on_device(model: ModuleType, device: str) -> Iterator[None]:
-    """Upstream takes any GPU that it sees; here it takes the device that it is told."""
+    """Upstream takes any GPU that it sees; here it takes the device that it is given."""
     with patch.object(model.utils, "get_device", lambda **_: torch.device(device)):
         yield
 
 
-def build(model: ModuleType, settings: Mapping[str, Any]) -> nn.Module:
+def build(model: ModuleType, settings: Mapping[str, Any]) -> Any:
     """A network for coding, in evaluation mode, on the CPU.
 
     Args:
@@ -67,7 +64,7 @@ def build(model: ModuleType, settings: Mapping[str, Any]) -> nn.Module:
     defaults = model.hific_args
     names = (name for name in dir(defaults) if not name.startswith("_"))
     arguments = {**{name: getattr(defaults, name) for name in names}, **settings}
-    network: nn.Module = model.Model(
+    network = model.Model(
         model.utils.Struct(**arguments),
         logging.getLogger("hific"),
         model_mode=model.ModelModes.EVALUATION,
@@ -76,36 +73,24 @@ def build(model: ModuleType, settings: Mapping[str, Any]) -> nn.Module:
     return network.eval()
 
 
-def read_checkpoint(model: ModuleType, path: Path) -> nn.Module:
+def read_checkpoint(model: ModuleType, path: Path) -> Any:
     """The network of one of the authors' checkpoints, which hold their settings too.
 
     Raises:
-        Unavailable: The file does not read, or is no checkpoint of HiFiC.
+        Unavailable: The file cannot be read, or is not a checkpoint of HiFiC.
     """
-    try:
-        checkpoint = torch.load(
-            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-        )
+    checkpoint = read(path, TITLE)
+    with reading(path, TITLE):
         network = build(model, checkpoint["args"])
-        found = network.load_state_dict(checkpoint["model_state_dict"], strict=False)
-    except (
-        OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError,
-        AttributeError,
-    ) as error:  # fmt: skip
-        reason = re.split(r"\.\s|:?\n", str(error).strip())[0] or type(error).__name__
-        problem = f"{path} is no checkpoint of HiFiC ({reason})"
-        raise Unavailable(f"{problem}; delete it and get it again") from error
-    missing = [key for key in found.missing_keys if not key.startswith(_BUILT_HERE)]
-    unknown = [key for key in found.unexpected_keys if not key.startswith(_TRAINING_ONLY)]
-    if missing or unknown:
-        differ = missing + unknown
-        raise Unavailable(
-            f"{path} does not fit HiFiC: {len(differ)} tensors differ, such as {differ[0]}"
-        )
+        own = network.state_dict().items()
+        built_here = {name: tensor for name, tensor in own if name.startswith(_BUILT_HERE)}
+        stored = checkpoint["model_state_dict"].items()
+        coding = {name: tensor for name, tensor in stored if not name.startswith(_TRAINING_ONLY)}
+        network.load_state_dict({**built_here, **coding})
     return network
 
 
-def random_network(model: ModuleType, seed: int) -> nn.Module:
+def random_network(model: ModuleType, seed: int) -> Any:
     """A network of random weights whose latents are as small as those of trained ones.
 
     As upstream draws them, one latent in five is an outlier to its entropy model, and the coder
@@ -114,7 +99,6 @@ def random_network(model: ModuleType, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build(model, {})
-    encoder: Any = network.Encoder
     with torch.no_grad():
-        encoder.conv_block_out[-1].weight.mul_(RANDOM_SCALE)
+        network.Encoder.conv_block_out[-1].weight.mul_(RANDOM_SCALE)
     return network

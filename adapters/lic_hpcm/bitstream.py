@@ -12,7 +12,7 @@ bytes   meaning
 4       CRC-32 of the rest, begun with the fingerprint of the weights
 ======  ======================================================================
 
-Then the string of z, then that of y. Upstream's decoder checks nothing: it reads on behind the end
+Then the string of z, then that of y. Upstream's decoder checks nothing: it reads on beyond the end
 of what it is given. The CRC keeps cut and damaged bytes away from it.
 """
 
@@ -51,7 +51,7 @@ def write(header: Header, z: bytes, y: bytes, fingerprint: int) -> bytes:
         header: Its fields.
         z: Whole words of 4 bytes.
         y: Whole words of 4 bytes.
-        fingerprint: 32 bits that tell the weights.
+        fingerprint: 32 bits that stand for the weights.
     """
     fields = _FIELDS.pack(MAGIC, header.threads, header.height, header.width)
     fields += varint(len(z) // WORD_BYTES)
@@ -65,7 +65,7 @@ def read(stream: bytes, threads: int, fingerprint: int) -> tuple[Header, bytes, 
     Args:
         stream: What :func:`write` made.
         threads: The decoder's; 0 on a GPU.
-        fingerprint: 32 bits that tell the weights.
+        fingerprint: 32 bits that stand for the weights.
 
     Raises:
         BitstreamError: The bytes are cut, damaged, of another codec or not for this decoder.
@@ -74,7 +74,7 @@ def read(stream: bytes, threads: int, fingerprint: int) -> tuple[Header, bytes, 
         raise BitstreamError(f"{len(stream)} bytes are too few for a bitstream of LIC-HPCM")
     magic, encoded_with, height, width = _FIELDS.unpack_from(stream)
     if magic != MAGIC or not (height and width):
-        raise BitstreamError("the bytes are no bitstream of LIC-HPCM")
+        raise BitstreamError("the bytes are not a bitstream of LIC-HPCM")
     if encoded_with != threads:
         raise BitstreamError(
             f"encoded {_place(encoded_with)}, which does not decode {_place(threads)}; "

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-import pickle
-import re
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 
 from harness.codec import (
@@ -22,10 +17,11 @@ from harness.codec import (
     Profile,
     Profiled,
     RatePoint,
-    Unavailable,
     UnsupportedImage,
     thread_count,
 )
+from harness.codec.checkpoint import fill, fingerprint
+from harness.codec.files import checkout, weights_path
 
 from . import bitstream
 from .bitstream import MAX_SIDE, MAX_THREADS, Header
@@ -54,20 +50,18 @@ class LicHpcm(Codec, Profiled):
         super().load(rate)
         torch.set_num_threads(self._threads or thread_count())
         torch.backends.cudnn.deterministic = True
-        path = weights_path(rate)
+        path = weights_path(rate, "run 'harness weights fetch lic-hpcm'")
         if self._loaded == (path or rate.weights):
             return
-        if rate.upstream is None:
-            raise Unavailable("no upstream checkout; run 'harness upstream fetch lic-hpcm'")
-        module = load(rate.upstream, self.options["model"])
+        module = load(checkout(rate, "lic-hpcm"), self.options["model"])
         torch.manual_seed(self.options["seed"])
         with without_cuda():
             network = module.HPCM().eval()
         if path is None:
             amplify(network)
         else:
-            read_weights(network, path, self.options["model"])
-        self._fingerprint = fingerprint(network)
+            fill(network, path, self.options["model"])
+        self._fingerprint = fingerprint(network.state_dict().values())
         smallest, largest, count = SCALES
         scales = torch.linspace(math.log(smallest), math.log(largest), count).exp()
         network.update(scales)
@@ -103,8 +97,9 @@ class LicHpcm(Codec, Profiled):
         signal = self._network.decompress([y, z], shape)["x_hat"]
         left, _, above, _ = margins(height, width)
         signal = signal[0, :, above : above + height, left : left + width]
-        pixels = (signal * 255).round().to(torch.uint8).permute(1, 2, 0)
-        return np.ascontiguousarray(pixels.cpu().numpy())
+        pixels = (signal * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+        result: Image = pixels.cpu().numpy()
+        return result
 
     @torch.inference_mode()
     def profile(self, height: int, width: int) -> Profile:
@@ -128,41 +123,8 @@ def checked_threads(threads: int) -> int:
         CodecError: It does not fit the header.
     """
     if not 1 <= threads <= MAX_THREADS:
-        raise CodecError(f"option 'threads' is {threads}; give 1 to {MAX_THREADS}")
+        raise CodecError(f"option 'threads' is {threads}", f"give 1 to {MAX_THREADS}")
     return threads
-
-
-def weights_path(rate: RatePoint) -> Path | None:
-    """The checkpoint to load; ``None`` for random weights.
-
-    Raises:
-        Unavailable: It is not there.
-    """
-    if "checkpoint" in rate.files:
-        return rate.files["checkpoint"]
-    if rate.weights == "random":
-        return None
-    for path in rate.files.values():
-        if path.is_file():
-            return path
-    raise Unavailable(f"weights of {rate.id} not found; run 'harness weights fetch lic-hpcm'")
-
-
-def read_weights(network: nn.Module, path: Path, model: str) -> None:
-    """Load a checkpoint into ``network``.
-
-    Raises:
-        Unavailable: It does not read, or is of another network.
-    """
-    try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (
-        OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError,
-        AttributeError,
-    ) as error:  # fmt: skip
-        reason = re.split(r"\.\s|:?\n", str(error).strip())[0] or type(error).__name__
-        problem = f"{path} is no checkpoint of {model} ({reason})"
-        raise Unavailable(f"{problem}; delete it and get it again") from error
 
 
 @torch.no_grad()
@@ -171,11 +133,3 @@ def amplify(network: Any) -> None:
     for name, gain in AMPLIFIED.items():
         layers = [m for m in getattr(network, name).modules() if hasattr(m, "weight")]
         layers[-1].weight.mul_(gain)
-
-
-def fingerprint(network: nn.Module) -> int:
-    """CRC-32 of the weights, which tells a bitstream of other weights at no cost."""
-    check = 0
-    for tensor in network.state_dict().values():
-        check = zlib.crc32(tensor.contiguous().numpy(), check)
-    return check

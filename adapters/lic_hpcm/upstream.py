@@ -52,8 +52,8 @@ def built_extension(folder: Path, name: str) -> Path:
     if not found:
         raise Unavailable(
             f"upstream's range coder is not built for Python {platform.python_version()} "
-            f"({name}{suffix} not found); in 'harness env shell lic_hpcm' run "
-            f"'cd {folder} && python3 setup.py build'"
+            f"({name}{suffix} not found)",
+            f"in 'harness env shell lic_hpcm' run 'cd {folder} && python3 setup.py build'",
         )
     return found[0]
 

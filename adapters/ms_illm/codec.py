@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import binascii
 import math
-import pickle
-import re
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,11 +18,12 @@ from harness.codec import (
     Profile,
     Profiled,
     RatePoint,
-    Unavailable,
     UnsupportedImage,
     thread_count,
 )
 from harness.codec.bitstream import MAX_SIDE, HyperpriorStream
+from harness.codec.checkpoint import fill, fingerprint
+from harness.codec.files import weights_path
 
 from . import upstream
 from .geometry import missing_to_least, padded
@@ -53,11 +50,15 @@ class MsIllm(Codec, Profiled):
         super().load(rate)
         torch.set_num_threads(thread_count())
         torch.backends.cudnn.deterministic = True
-        path = weights_path(rate)
+        path = weights_path(rate, "name the file as ms-illm@FILE, or use --weights random")
         if self._loaded != (path or rate.weights):
-            network = random_network(self.options["seed"]) if path is None else read_network(path)
-            self._fingerprint = fingerprint(network)
-            self._network: Any = network.to(self.device)
+            if path is None:
+                network = random_network(self.options["seed"])
+            else:
+                network = HiFiCAutoencoder().eval()
+                fill(network, path, "MS-ILLM")
+            self._fingerprint = fingerprint(network.parameters())
+            self._network = network.to(self.device)
             self._network.update_tensor_devices("compress")
             self._loaded = path or rate.weights
         self._identity = binascii.crc_hqx(f"{rate.id} {self._fingerprint}".encode(), 0)
@@ -90,8 +91,9 @@ class MsIllm(Codec, Profiled):
             padded_size=padded(coded.height, coded.width),
         )
         signal = self._network.decompress(output, force_cpu=False)[0]
-        pixels = (signal * 255).round().to(torch.uint8).permute(1, 2, 0)
-        return np.ascontiguousarray(pixels.cpu().numpy())
+        pixels = (signal * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+        result: Image = pixels.cpu().numpy()
+        return result
 
     @torch.inference_mode()
     def profile(self, height: int, width: int) -> Profile:
@@ -117,12 +119,11 @@ class Transforms(nn.Module):
         network: Upstream's, all of it on one device.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
-        whole: Any = network
-        self.encoder, self.decoder = whole.encoder, whole.decoder
-        self.hyper_encoder = whole.hyper_analysis
-        self.means, self.scales = whole.hyper_synthesis_mean, whole.hyper_synthesis_scale
+        self.encoder, self.decoder = network.encoder, network.decoder
+        self.hyper_encoder = network.hyper_analysis
+        self.means, self.scales = network.hyper_synthesis_mean, network.hyper_synthesis_scale
 
     def forward(self, signal: Tensor) -> Tensor:
         """The image of an image: float, 1 x 3 x H x W, multiples of 64."""
@@ -133,62 +134,16 @@ class Transforms(nn.Module):
         return image
 
 
-def weights_path(rate: RatePoint) -> Path | None:
-    """The checkpoint to load; ``None`` for random weights.
-
-    Raises:
-        Unavailable: It is not there.
-    """
-    if "checkpoint" in rate.files:
-        return rate.files["checkpoint"]
-    if rate.weights == "random":
-        return None
-    for path in rate.files.values():
-        if path.is_file():
-            return path
-    raise Unavailable(
-        f"weights of {rate.id} not found; name the file as ms-illm@FILE or use --weights random"
-    )
-
-
-def read_network(path: Path) -> nn.Module:
-    """The network of one of the authors' checkpoints.
-
-    Raises:
-        Unavailable: The file does not read, or is no checkpoint of MS-ILLM.
-    """
-    network: nn.Module = HiFiCAutoencoder().eval()
-    try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (
-        OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError,
-        AttributeError,
-    ) as error:  # fmt: skip
-        reason = re.split(r"\.\s|:?\n", str(error).strip())[0] or type(error).__name__
-        problem = f"{path} is no checkpoint of MS-ILLM ({reason})"
-        raise Unavailable(f"{problem}; delete it and get it again") from error
-    return network
-
-
-def random_network(seed: int) -> nn.Module:
+def random_network(seed: int) -> Any:
     """A network of random weights whose latents are as small as those of trained ones."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network: Any = HiFiCAutoencoder().eval()
+        network = HiFiCAutoencoder().eval()
     with torch.no_grad():
         last_convolution(network.encoder).weight.mul_(RANDOM_SCALE)
-    whole: nn.Module = network
-    return whole
+    return network
 
 
 def last_convolution(network: nn.Module) -> nn.Conv2d:
     """The last of a network's convolutions."""
     return [module for module in network.modules() if isinstance(module, nn.Conv2d)][-1]
-
-
-def fingerprint(network: nn.Module) -> int:
-    """CRC-32 of the weights."""
-    check = 0
-    for parameter in network.parameters():
-        check = zlib.crc32(parameter.detach().contiguous().numpy(), check)
-    return check

@@ -82,7 +82,7 @@ def read(stream: bytes) -> Coded:
     if not stream:
         raise BitstreamError("the bitstream is empty")
     if stream[0] & ~_LEVEL_BITS != MAGIC:
-        raise BitstreamError("these bytes are no OSCAR bitstream")
+        raise BitstreamError("these bytes are not an OSCAR bitstream")
     begin = _CRC.stop
     if binascii.crc_hqx(stream[:1] + stream[begin:], 0) != int.from_bytes(stream[_CRC], "big"):
         raise BitstreamError("the bitstream is cut or damaged: its checksum does not agree")
@@ -99,7 +99,7 @@ def read(stream: bytes) -> Coded:
         raise BitstreamError(f"{len(stream)} bytes, where the header asks for {length}")
     norms = np.frombuffer(stream[position:begin], ">f4").astype(np.float32)
     if not (np.isfinite(norms).all() and (norms >= 0).all()):
-        raise BitstreamError("a norm of the latent is no length")
+        raise BitstreamError("a norm of the latent is not a length")
     return Coded(number, height, width, norms, _unpacked(stream[begin:], rows * columns, level))
 
 

@@ -18,10 +18,10 @@ from harness.codec import (
     Profile,
     Profiled,
     RatePoint,
-    Unavailable,
     UnsupportedImage,
     thread_count,
 )
+from harness.codec.files import checkout, weights_path
 
 from . import bitstream, stable_diffusion, upstream
 from .bitstream import MAX_PIXELS, MAX_SIDE, Coded
@@ -40,19 +40,18 @@ class Oscar(Codec, Profiled):
         super().load(rate)
         torch.set_num_threads(thread_count())
         self._level: int = rate.options["level"]
-        path = weights_path(rate)
+        path = weights_path(rate, "run 'harness weights fetch oscar'", file="oscar.pkl")
         if self._loaded == (path or rate.weights):
             return
-        if rate.upstream is None:
-            raise Unavailable("no upstream checkout; run 'harness upstream fetch oscar'")
+        folder = checkout(rate, "oscar")
         os.environ["HF_HUB_OFFLINE"] = "1"
         torch.manual_seed(self.options["seed"])
         if path is None:
-            self._network: Any = upstream.build(rate.upstream, self.device, None)
+            self._network: Any = upstream.build(folder, self.device, None)
         else:
             checkpoint = upstream.read_checkpoint(path)
             stable = stable_diffusion.folder(rate.files)
-            self._network = upstream.build(rate.upstream, self.device, stable)
+            self._network = upstream.build(folder, self.device, stable)
             upstream.fill(self._network, checkpoint, path)
         self._loaded = path or rate.weights
 
@@ -105,8 +104,9 @@ class Oscar(Codec, Profiled):
         denoised = scheduler.step(predicted, step, latent).pred_original_sample
         signal = signal_of(self._network, denoised)[0]
         pixels = ((signal.clamp(-1, 1) + 1) * 127.5).nan_to_num().round().to(torch.uint8)
-        image = pixels.permute(1, 2, 0)[: coded.height, : coded.width].cpu().numpy()
-        return np.ascontiguousarray(image)
+        cropped = pixels.permute(1, 2, 0)[: coded.height, : coded.width].contiguous()
+        image: Image = cropped.cpu().numpy()
+        return image
 
     @torch.inference_mode()
     def profile(self, height: int, width: int) -> Profile:
@@ -117,23 +117,25 @@ class Oscar(Codec, Profiled):
         """
         from harness.codec.flops import profile
 
-        assert self.rate.upstream is not None  # noqa: S101 - it was loaded from there
+        folder = checkout(self.rate, "oscar")
         with torch.device("meta"):
-            network = upstream.build(self.rate.upstream, "meta", None)
+            network = upstream.build(folder, "meta", None)
             signal = torch.empty(1, 3, *padded_size(height, width))
             return profile(RoundTrip(network, self._level), signal)
 
 
 def latent_of(network: Any, signal: Tensor) -> Tensor:
     """The latent of a signal in [-1, 1]: the posterior's mode, of which upstream takes a sample."""
-    latent: Tensor = network.vae.encode(signal).latent_dist.mode()
-    return latent * network.vae.config.scaling_factor
+    mode: Tensor = network.vae.encode(signal).latent_dist.mode()
+    latent: Tensor = mode * network.vae.config.scaling_factor
+    return latent
 
 
 def rescaled_latent(network: Any, level: int, features: Tensor, norms: Tensor) -> Tensor:
     """The coarse latent of quantised features, with the norms of the original's channels."""
     coarse: Tensor = network.hyper_encoders[level].proj(features)
-    return coarse * (norms / coarse.flatten(2).norm(dim=-1))[..., None, None]
+    scales: Tensor = norms / coarse.flatten(2).norm(dim=-1)
+    return coarse * scales[..., None, None]
 
 
 def prediction(network: Any, level: int, latent: Tensor) -> Tensor:
@@ -166,19 +168,3 @@ class RoundTrip(nn.Module):
         norms = latent.flatten(2).norm(dim=-1)[0]
         latent = rescaled_latent(self.network, self.level, features, norms)
         return signal_of(self.network, prediction(self.network, self.level, latent))
-
-
-def weights_path(rate: RatePoint) -> Path | None:
-    """OSCAR's checkpoint; ``None`` for random weights.
-
-    Raises:
-        Unavailable: It is not there.
-    """
-    if "checkpoint" in rate.files:
-        return rate.files["checkpoint"]
-    if rate.weights == "random":
-        return None
-    path = rate.files.get("oscar.pkl")
-    if path is None or not path.is_file():
-        raise Unavailable("weights oscar.pkl not found; run 'harness weights fetch oscar'")
-    return path

@@ -53,19 +53,19 @@ def folder(files: Mapping[str, Path]) -> Path:
     """The folder that holds all files, as diffusers wants them.
 
     Raises:
-        Unavailable: One is missing, or they lie in different folders.
+        Unavailable: One is missing, or they are in different folders.
     """
     paths = {name: files.get(f"{FOLDER}/{name}") for name in FILES}
     for name, path in paths.items():
         if path is None or not path.is_file():
             raise Unavailable(
-                f"weights {FOLDER}/{name} not found; run 'harness weights fetch oscar'"
+                f"weights {FOLDER}/{name} not found", "run 'harness weights fetch oscar'"
             )
     folders = {path.parents[1] for path in paths.values() if path is not None}
     if len(folders) != 1:
         raise Unavailable(
-            f"the files of {FOLDER} lie in {', '.join(map(str, sorted(folders)))}; "
-            "place them in one folder"
+            f"the files of {FOLDER} are in {', '.join(map(str, sorted(folders)))}",
+            "place them in one folder",
         )
     return folders.pop()
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pickle
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,12 +14,14 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from harness.codec import Unavailable
+from harness.codec.checkpoint import read, reading, reason
 
 from . import stable_diffusion
 
 LORA_RANK = 16
 HYPER_DIM = 320
 ADAPTERS = ["default_encoder", "default_decoder", "default_others"]
+TITLE = "OSCAR"
 PARTS = ("state_dict_unet", "hyper_encoders", "embeddings")
 """What upstream takes out of its checkpoint."""
 COMMON_NAMES = ("diffusion", "models", "utils")
@@ -75,7 +75,7 @@ def build(folder: Path, device: str, stable: Path | None) -> nn.Module:
             torch's generator.
 
     Raises:
-        Unavailable: Stable Diffusion's files do not read.
+        Unavailable: Stable Diffusion's files cannot be read.
     """
     module = load(folder)
     arguments = SimpleNamespace(
@@ -90,8 +90,10 @@ def build(folder: Path, device: str, stable: Path | None) -> nn.Module:
             try:
                 network = module.OSCAR(arguments)
             except (OSError, RuntimeError, ValueError) as error:
-                problem = f"{stable} holds no Stable Diffusion 2.1 ({first_line(error)})"
-                raise Unavailable(f"{problem}; delete it and get it again") from error
+                raise Unavailable(
+                    f"{stable} holds no Stable Diffusion 2.1 ({reason(error)})",
+                    "delete it, and run 'harness weights fetch oscar'",
+                ) from error
     network.set_eval()
     return network.eval().requires_grad_(requires_grad=False)  # type: ignore[no-any-return]
 
@@ -100,17 +102,11 @@ def read_checkpoint(path: Path) -> Mapping[str, Any]:
     """OSCAR's own checkpoint: tensors and names alone.
 
     Raises:
-        Unavailable: It does not read.
+        Unavailable: It cannot be read, or lacks a part.
     """
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
-        problem = f"{path} is no checkpoint of OSCAR ({first_line(error)})"
-        raise Unavailable(f"{problem}; delete it and get it again") from error
-    missing = [part for part in PARTS if part not in content]
-    if missing:
-        raise Unavailable(f"{path} is no checkpoint of OSCAR: it lacks {missing[0]}")
-    return content  # type: ignore[no-any-return]
+    content = read(path, TITLE)
+    with reading(path, TITLE):
+        return {part: content[part] for part in PARTS}
 
 
 def fill(network: Any, checkpoint: Mapping[str, Any], path: Path) -> None:
@@ -119,12 +115,5 @@ def fill(network: Any, checkpoint: Mapping[str, Any], path: Path) -> None:
     Raises:
         Unavailable: It is of another network.
     """
-    try:
+    with reading(path, TITLE):
         network.load_ckpt(checkpoint)
-    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
-        raise Unavailable(f"{path} does not fit OSCAR's network: {first_line(error)}") from error
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, in short."""
-    return re.split(r"\.\s|:?\n", str(error).strip())[0] or type(error).__name__

@@ -13,7 +13,7 @@ def main() -> None:
     )
     assert spec is not None  # noqa: S101 - the file is beside this one
     sys.modules["progic"] = importlib.util.module_from_spec(spec)
-    commands = importlib.import_module("progic.commands")
+    commands = importlib.import_module("progic.tools.commands")
     commands.main(prog_name="progic")
 
 

@@ -84,7 +84,7 @@ class StageCoder(Protocol):
     def length(self, rest: memoryview, count: int) -> int | None:
         """Length of the stage of ``count`` indices that ``rest`` begins with.
 
-        ``None`` when ``rest`` ends before that can be told.
+        ``None`` when ``rest`` ends before that is known.
         """
 
     def decode(self, stage: int, data: memoryview, count: int) -> Indices:
@@ -142,7 +142,7 @@ def read_header(bitstream: bytes) -> tuple[Header, int]:
     if not bitstream:
         raise BitstreamError("the bitstream is empty")
     if bitstream[0] & 0xF0 != MAGIC_AND_VERSION & 0xF0:
-        raise BitstreamError("these bytes are no ProGIC bitstream")
+        raise BitstreamError("these bytes are not a ProGIC bitstream")
     if bitstream[0] != MAGIC_AND_VERSION:
         known = MAGIC_AND_VERSION & 0x0F
         raise BitstreamError(

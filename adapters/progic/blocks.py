@@ -30,7 +30,7 @@ class StagedConv(nn.Conv2d):
     def forward(self, x: Tensor, stages: int) -> Tensor:  # type: ignore[override]
         """Convolve; ``stages`` counts from 1."""
         bias = self.bias
-        assert bias is not None  # noqa: S101 - TorchScript needs to be told
+        assert bias is not None  # noqa: S101 - TorchScript needs to know
         scale = self.stage_scale[stages - 1]
         weight = self.weight * scale.view(-1, 1, 1, 1)
         bias = bias * scale + self.stage_bias[stages - 1]

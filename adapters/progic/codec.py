@@ -23,11 +23,12 @@ from harness.codec import (
     UnsupportedImage,
     thread_count,
 )
+from harness.codec.files import weights_path
 
 from . import bitstream, runtime
 from .bitstream import CHECKPOINT_BYTES, MAX_PIXELS, MAX_SIDE, Header, Packed, StageCoder
 from .checkpoint import load_checkpoint, weights_sha256
-from .export import is_exported, part_paths, read_origin
+from .exported import is_exported, part_paths, read_origin
 from .network import Network, random_network
 from .presets import PRESETS, Settings, preset_name, preset_number
 
@@ -42,7 +43,7 @@ class Model:
         sha256: Of the weights, in hexadecimal.
         usage: float, stages x words, how often each word was chosen in training; ``None`` in an
             exported form, which cannot range code.
-        step: Training steps that made the weights, where the file tells.
+        step: Training steps that made the weights, where the file states them.
     """
 
     runtime: runtime.Runtime
@@ -86,7 +87,12 @@ class ProGIC(Codec, Progressive, Profiled):
         """Read the weights, unless those of ``rate`` are there already."""
         super().load(rate)
         torch.set_num_threads(thread_count())
-        path = self._weights_path(rate)
+        preset: str = self.options["preset"]
+        path = weights_path(
+            rate,
+            f"train them, name a checkpoint as {preset}@FILE, or use --weights random",
+            file=f"{preset}.safetensors",
+        )
         if self._loaded != (rate.weights, path):
             self.model = self._model(rate, path)
             self.coder = self._coder()
@@ -136,19 +142,6 @@ class ProGIC(Codec, Progressive, Profiled):
         """See :class:`harness.codec.Profiled`."""
         return profile_of(self.model.settings, height, width)
 
-    def _weights_path(self, rate: RatePoint) -> Path | None:
-        named = rate.files.get("checkpoint")
-        if named is not None or rate.weights == "random":
-            return named
-        file = f"{self.options['preset']}.safetensors"
-        path = rate.files.get(file)
-        if path is None or not path.is_file():
-            raise Unavailable(
-                f"weights {file} not found; train them, name a checkpoint as "
-                f"{self.options['preset']}@FILE, or use --weights random"
-            )
-        return path
-
     def _model(self, rate: RatePoint, path: Path | None) -> Model:
         if path is not None and is_exported(path):
             model = self._exported(rate, path)
@@ -158,7 +151,7 @@ class ProGIC(Codec, Progressive, Profiled):
         if model.settings != PRESETS[expected]:
             found = preset_name(model.settings)
             raise Unavailable(
-                f"{path} is a checkpoint of {found}, not of {expected}; name it as {found}@FILE"
+                f"{path} is a checkpoint of {found}, not of {expected}", f"name it as {found}@FILE"
             )
         return model
 
@@ -177,17 +170,20 @@ class ProGIC(Codec, Progressive, Profiled):
             half=self.options["half"],
             compiled=self.options["compile"],
         )
-        told = int(step) if step.isdecimal() else None
-        return Model(running, network.settings, sha256, usage, told)
+        steps = int(step) if step.isdecimal() else None
+        return Model(running, network.settings, sha256, usage, steps)
 
     def _exported(self, rate: RatePoint, path: Path) -> Model:
         paths = part_paths(path)
         origin = read_origin(path)
         if {read_origin(other) for other in paths.values()} != {origin}:
-            raise Unavailable(f"{path} and its other half were exported from different weights")
+            raise Unavailable(
+                f"{path} and its other half were exported from different weights",
+                "export both at once, as docs/progic.md says",
+            )
         if origin.weights != rate.weights:
             raise Unavailable(
-                f"{path} has {origin.weights} weights; use --weights {origin.weights}"
+                f"{path} has {origin.weights} weights", f"use --weights {origin.weights}"
             )
         running: runtime.Runtime
         if path.suffix == ".onnx":
@@ -200,12 +196,15 @@ class ProGIC(Codec, Progressive, Profiled):
         if not self.options["range_coding"]:
             return Packed(self.model.settings.index_bits)
         if self.model.usage is None:
-            raise Unavailable("range coding needs the words' frequencies of a .safetensors file")
+            raise Unavailable(
+                "range coding needs the words' frequencies, which exported files do not have",
+                "name a .safetensors file",
+            )
         try:
             from .entropy import RangeCoded
         except ModuleNotFoundError as error:
             raise Unavailable(
-                "range coding needs constriction; pip install constriction"
+                "range coding needs constriction", "pip install constriction"
             ) from error
         return RangeCoded(self.model.usage.numpy())
 

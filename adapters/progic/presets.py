@@ -75,7 +75,7 @@ NUMBERS = {name: number for number, name in enumerate(PRESETS, 1)}
 """What stands for a preset in a bitstream. A preset that is added goes to the end."""
 
 CUSTOM = 0
-"""The number of settings that are no preset."""
+"""The number of settings that are not a preset's."""
 
 
 def preset_name(settings: Settings) -> str:

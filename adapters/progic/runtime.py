@@ -1,4 +1,4 @@
-"""What runs the network: PyTorch, TorchScript or ONNX Runtime, all with the same face."""
+"""What runs the network: PyTorch, TorchScript or ONNX Runtime, all with the same interface."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def torchscript(paths: Mapping[str, Path], device: str) -> TorchRuntime:
             load = cast(Callable[[Path, str], TensorFunction], torch.jit.load)
             encoder, decoder = load(paths["encoder"], device), load(paths["decoder"], device)
         except (OSError, ValueError, RuntimeError) as error:
-            raise Unavailable(f"TorchScript does not load: {error}") from error
+            raise Unavailable(f"TorchScript does not load: {error}", "export it again") from error
     return TorchRuntime(encoder, decoder, device)
 
 
@@ -123,10 +123,10 @@ def _onnx_session(path: Path, device: str) -> Any:
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
-        raise Unavailable("an .onnx file needs onnxruntime; pip install onnxruntime") from error
+        raise Unavailable("an .onnx file needs onnxruntime", "pip install onnxruntime") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = thread_count()
     kind = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"
     if kind not in onnxruntime.get_available_providers():
-        raise Unavailable(f"this onnxruntime has no {kind}; pip install onnxruntime-gpu")
+        raise Unavailable(f"this onnxruntime has no {kind}", "pip install onnxruntime-gpu")
     return onnxruntime.InferenceSession(path, options, providers=[kind])

@@ -39,7 +39,7 @@ class Header:
     columns: int
 
     def pack(self, conversion: Conversion) -> bytes:
-        """The byte, which tells the decoder the conversion as well."""
+        """The byte, which states the conversion as well."""
         return bytes([MARK | bits(conversion) | self.rows << 1 | self.columns])
 
     @classmethod
@@ -50,7 +50,7 @@ class Header:
             BitstreamError: There is none, or the bitstream is of another conversion.
         """
         if not bitstream or not bitstream[0] & MARK:
-            raise BitstreamError("not a bitstream of this adapter: its first byte is no header")
+            raise BitstreamError("not a bitstream of this adapter: its first byte is not a header")
         byte = bitstream[0]
         different = (byte ^ bits(conversion)) & 0b0111_1100
         for name, _, bit in FLAGS:
@@ -61,5 +61,5 @@ class Header:
 
 
 def bits(conversion: Conversion) -> int:
-    """The bits of the header that tell the conversion."""
+    """The bits of the header that state the conversion."""
     return sum((getattr(conversion, name) == value) << bit for name, value, bit in FLAGS)

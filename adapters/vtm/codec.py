@@ -30,7 +30,7 @@ INTERNAL_DEPTH = 10  # of VTM's intra configuration, and the most that its decod
 
 
 class VtmIntra(Codec, SelfTimed):
-    """One intra picture a bitstream, after a byte that tells the conversion and the parity.
+    """One intra picture a bitstream, after a byte that states the conversion and the parity.
 
     Colour conversion is not timed: times and memory are those of VTM's programs alone.
     """

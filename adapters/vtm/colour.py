@@ -20,7 +20,8 @@ Plane: TypeAlias = npt.NDArray[np.uint16]
 """Samples of one component: uint16, H x W."""
 Planes: TypeAlias = tuple[Plane, Plane, Plane]
 """Y, Cb and Cr."""
-Floats: TypeAlias = npt.NDArray[np.float32]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+"""Samples in single precision."""
 
 RED_AND_BLUE = {"bt709": (0.2126, 0.0722), "bt601": (0.299, 0.114)}
 """K_R and K_B; K_G is what is left to 1."""
@@ -120,7 +121,10 @@ class Conversion:
         red, green, blue = (image[..., c].astype(np.float32) / PEAK for c in range(3))
         weight_red, weight_blue = RED_AND_BLUE[self.matrix]
         luma = weight_red * red + (1 - weight_red - weight_blue) * green + weight_blue * blue
-        chroma = [(blue - luma) / (2 - 2 * weight_blue), (red - luma) / (2 - 2 * weight_red)]
+        chroma: list[Floats] = [
+            (blue - luma) / (2 - 2 * weight_blue),
+            (red - luma) / (2 - 2 * weight_red),
+        ]
         if self.chroma == "4:2:0":
             chroma = [self._down(plane) for plane in chroma]
         black, luma_scale, chroma_scale = self._levels()
@@ -150,7 +154,8 @@ class Conversion:
         blue = luma + (2 - 2 * weight_blue) * blue_chroma
         green = (luma - weight_red * red - weight_blue * blue) / (1 - weight_red - weight_blue)
         image = np.stack((red, green, blue), axis=-1)
-        return np.clip(np.rint(image * PEAK), 0, PEAK).astype(np.uint8)
+        pixels: npt.NDArray[np.uint8] = np.clip(np.rint(image * PEAK), 0, PEAK).astype(np.uint8)
+        return pixels
 
     def _levels(self) -> tuple[float, float, float]:
         """Black's luma, and how many steps luma and chroma have from 0 to 1."""

@@ -1,6 +1,6 @@
-"""VTM's two programs and its configuration: where they lie, which version they are, how to call.
+"""VTM's two programs and its configuration: where they are, their version, how to call them.
 
-The programs lie in the folder that ``HARNESS_VTM`` names, in its ``bin`` or, where it names none,
+The programs are in the folder that ``HARNESS_VTM`` names, in its ``bin`` or, where it names none,
 on the PATH. Building VTM leaves them in ``bin`` of its source, where ``cfg`` holds the
 configurations.
 """
@@ -35,8 +35,8 @@ class Vtm:
         encoder: The program.
         decoder: The program.
         configurations: The files for ``-c``, in the order given.
-        version: Of both programs, as they tell it, such as ``23.10``.
-        build: What else the encoder tells of how it was built, and which SIMD instructions it uses.
+        version: Of both programs, as they state it, such as ``23.10``.
+        build: How the encoder says it was built, and which SIMD instructions it uses.
     """
 
     encoder: Path
@@ -62,14 +62,14 @@ class Vtm:
             path = find_program(names, VARIABLE)
             if path is None:
                 raise Unavailable(
-                    f"VTM's {names[0]} not found; build VTM {version}, and name the folder that "
-                    f"holds it in {VARIABLE}"
+                    f"VTM's {names[0]} not found",
+                    f"build VTM {version}, and name the folder that holds it in {VARIABLE}",
                 )
-            told, builds[name] = read_banner(path)
-            if told != version:
+            stated, builds[name] = read_banner(path)
+            if stated != version:
                 raise Unavailable(
-                    f"{path} is VTM {told}, not {version}; name the folder of a VTM {version} in "
-                    f"{VARIABLE}"
+                    f"{path} is VTM {stated}, not {version}",
+                    f"name the folder of a VTM {version} in {VARIABLE}",
                 )
             programs[name] = path
         found = tuple(find_configuration(n, programs["Encoder"], upstream) for n in configurations)
@@ -109,10 +109,10 @@ class Vtm:
 
 
 def read_banner(path: Path) -> tuple[str, str]:
-    """The version that a program tells when it is started without arguments, and its build.
+    """The version that a program states when it is started without arguments, and its build.
 
     Raises:
-        Unavailable: It cannot be started, or tells none.
+        Unavailable: It cannot be started, or states none.
     """
     try:
         printed = subprocess.run(
@@ -123,15 +123,15 @@ def read_banner(path: Path) -> tuple[str, str]:
             timeout=BANNER_SECONDS,
         ).stdout.decode(errors="replace")
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unavailable(f"{path} does not run: {error}; build VTM on this machine") from error
+        raise Unavailable(f"{path} does not run: {error}", "build VTM on this machine") from error
     found = BANNER.search(printed)
     if found is None:
-        raise Unavailable(f"{path} does not tell a version of VTM; check {VARIABLE} and PATH")
+        raise Unavailable(f"{path} does not state a version of VTM", f"check {VARIABLE} and PATH")
     return found[2], " ".join(found[3].replace("][", "] [").split())
 
 
 def find_configuration(name: str, encoder: Path, upstream: Path | None) -> Path:
-    """Where a configuration lies: as named, beside the encoder, or in VTM's ``cfg``.
+    """Where a configuration is: as named, beside the encoder, or in VTM's ``cfg``.
 
     Raises:
         Unavailable: It is nowhere.
@@ -145,6 +145,7 @@ def find_configuration(name: str, encoder: Path, upstream: Path | None) -> Path:
         if place.is_absolute() and place.is_file():
             return place
     raise Unavailable(
-        f"VTM's configuration {name} not found; put its cfg folder into the folder that "
-        f"{VARIABLE} names, or run 'harness upstream fetch vtm'"
+        f"VTM's configuration {name} not found",
+        f"put its cfg folder into the folder that {VARIABLE} names, "
+        "or run 'harness upstream fetch vtm'",
     )

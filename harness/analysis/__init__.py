@@ -2,22 +2,18 @@
 
 from harness.analysis.bdrate import MIN_OVERLAP, BDOptions, BDRate, bd_rates, default_anchor
 from harness.analysis.curves import Curve, curves_of
-from harness.analysis.measures import MEASURES, Measure, measure_named, measures_in
-from harness.analysis.records import Scene, curve_records, scenes
+from harness.analysis.records import ImageSet, curve_records, image_sets, metrics_in
 
 __all__ = [
-    "MEASURES",
     "MIN_OVERLAP",
     "BDOptions",
     "BDRate",
     "Curve",
-    "Measure",
-    "Scene",
+    "ImageSet",
     "bd_rates",
     "curve_records",
     "curves_of",
     "default_anchor",
-    "measure_named",
-    "measures_in",
-    "scenes",
+    "image_sets",
+    "metrics_in",
 ]

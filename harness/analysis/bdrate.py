@@ -2,8 +2,8 @@
 
 The integral is that of the ``bjontegaard`` package: log10 of the rate as a function of quality,
 interpolated by PCHIP as in the common test conditions of JVET (JVET-T2010), over the range of
-quality that both curves cover, never beyond. Metrics where lower is better are negated. What is
-around it decides whether a number may be shown at all; what may not is a cell with a reason.
+quality that both curves cover, never beyond. Metrics where lower is better are negated. The code
+around it decides whether there may be a number at all; where not, the cell gives the reason.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from harness.analysis import bootstrap, pchip
 from harness.analysis.bootstrap import Interval
 from harness.analysis.comparison import Refused, comparable, mean_goodness
 from harness.analysis.curves import Curve, Floats, curves_of
-from harness.analysis.measures import Measure, name_among
-from harness.analysis.records import Scene, curve_records, scenes
+from harness.analysis.records import ImageSet, curve_records, image_sets, name_among
+from harness.catalog.metrics import Metric
 
 MIN_OVERLAP = 1 / 3
 """Two curves of equally wide range that share a third of their union share half of each range.
@@ -28,7 +28,7 @@ Under that, a curve of four points has about one interval inside, and the figure
 whole codec, is the interpolation of that one."""
 
 DEFAULT_ANCHORS = ("vtm", "jpeg-xl", "avif", "webp", "jpeg")
-"""Where no anchor is named, the first of these that was measured."""
+"""The anchor, if none is named: the first of these that was measured."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class BDOptions:
     min_overlap: float = MIN_OVERLAP
     pareto: bool = False
     exclude: Mapping[str, float] = field(default_factory=dict)
-    samples: int = 10_000
-    level: float = 0.95
+    samples: int = bootstrap.SAMPLES
+    level: float = bootstrap.LEVEL
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class BDRate:
         title: Its name as printed.
         anchor: The anchor's name.
         metric: The metric's name.
-        scene: Data set and resolution.
+        image_set: Data set and resolution.
         percent: BD-rate of the curves of data set means by PCHIP; ``None`` where refused.
         interval: Its paired bootstrap interval.
         akima: The same figure by Akima interpolation.
@@ -74,14 +74,14 @@ class BDRate:
         images_with_bd: Images that have a BD-rate of their own.
         reason: Why there is no figure, in a few words; empty where there is one.
         detail: The whole reason, naming codec and figures.
-        notes: What a reader must know beside the figure.
+        notes: What a reader of the figure must know.
     """
 
     codec: str
     title: str
     anchor: str
     metric: str
-    scene: Scene
+    image_set: ImageSet
     percent: float | None = None
     interval: Interval | None = None
     akima: float | None = None
@@ -110,18 +110,18 @@ def default_anchor(frame: pd.DataFrame) -> str | None:
 
 
 def bd_rates(
-    frame: pd.DataFrame, measure: Measure, anchor: str, options: BDOptions | None = None
+    frame: pd.DataFrame, metric: Metric, anchor: str, options: BDOptions | None = None
 ) -> list[BDRate]:
     """The BD-rate of every codec against ``anchor``, on every data set and resolution.
 
     Args:
         frame: Results, in the columns of :func:`harness.load_results`.
-        measure: The metric.
+        metric: The metric.
         anchor: Name of the codec to compare with; underscores are accepted for hyphens.
         options: What to refuse and how to interpolate.
 
     Returns:
-        One cell for every codec in the results, the anchor included, by scene and codec. Codecs
+        One cell for every codec in the results, the anchor included, by image set and codec. Codecs
         that were only ever run with random weights have none.
 
     Raises:
@@ -133,12 +133,12 @@ def bd_rates(
     anchor = name_among("codec", anchor, codecs)
     exclude = {name_among("codec", k, codecs): v for k, v in options.exclude.items()}
     cells = []
-    for scene, rows in scenes(records):
-        curves = curves_of(rows, measure)
+    for image_set, rows in image_sets(records):
+        curves = curves_of(rows, metric)
         for codec, test in curves.items():
-            cell = BDRate(codec, test.title, anchor, measure.name, scene)
+            cell = BDRate(codec, test.title, anchor, metric.name, image_set)
             reference = curves.get(anchor)
-            cells.append(_filled(cell, reference, test, measure, options, exclude))
+            cells.append(_filled(cell, reference, test, metric, options, exclude))
     return cells
 
 
@@ -146,36 +146,36 @@ def _filled(
     cell: BDRate,
     anchor: Curve | None,
     test: Curve,
-    measure: Measure,
+    metric: Metric,
     options: BDOptions,
     exclude: Mapping[str, float],
 ) -> BDRate:
     notes: list[str] = []
-    if not measure.needs_reference:
-        notes.append(f"dubious: {measure.title} does not compare with the original")
+    if not metric.needs_reference:
+        notes.append(f"dubious: {metric.title} does not compare with the original")
     facts: dict[str, Any] = {}
     try:
         if anchor is None:
             raise Refused("no anchor", f"the anchor {cell.anchor} has no results here")  # noqa: TRY301
         facts["points"] = (len(anchor.rates), len(test.rates))
         anchor, test = comparable(
-            anchor, test, measure, pareto=options.pareto, exclude=exclude, notes=notes
+            anchor, test, metric, pareto=options.pareto, exclude=exclude, notes=notes
         )
         facts |= {"points": (len(anchor.rates), len(test.rates)), "images": len(test.images)}
-        facts["overlap"] = share = _overlap(anchor, test, measure)
+        facts["overlap"] = share = _overlap(anchor, test, metric)
         _require(share, options.min_overlap)
         if cell.is_anchor:
             facts["percent"] = 0.0
         else:
-            facts |= _of_means(anchor, test, measure, options)
-            facts |= _over_images(anchor, test, measure, options)
+            facts |= _of_means(anchor, test, metric, options)
+            facts |= _over_images(anchor, test, metric, options)
     except Refused as refused:
         facts |= {"reason": refused.reason, "detail": refused.detail}
     return replace(cell, **facts, notes=tuple(dict.fromkeys(notes)))
 
 
-def _overlap(anchor: Curve, test: Curve, measure: Measure) -> float:
-    goodness = [mean_goodness(curve, measure)[1] for curve in (anchor, test)]
+def _overlap(anchor: Curve, test: Curve, metric: Metric) -> float:
+    goodness = [mean_goodness(curve, metric)[1] for curve in (anchor, test)]
     return float(pchip.overlap(*goodness))
 
 
@@ -189,14 +189,14 @@ def _require(share: float, least: float) -> None:
         )
 
 
-def _of_means(anchor: Curve, test: Curve, measure: Measure, options: BDOptions) -> dict[str, Any]:
+def _of_means(anchor: Curve, test: Curve, metric: Metric, options: BDOptions) -> dict[str, Any]:
     """The BD-rate of the curves of means, and its interval."""
-    curves = (*mean_goodness(anchor, measure), *mean_goodness(test, measure))
+    curves = (*mean_goodness(anchor, metric), *mean_goodness(test, metric))
     return {
         "percent": bd_rate(*curves, method="pchip"),
         "akima": bd_rate(*curves, method="akima"),
         "interval": bootstrap.mean_curve_interval(
-            anchor, test, measure.sign, options.samples, options.level
+            anchor, test, metric.sign, options.samples, options.level
         ),
     }
 
@@ -220,15 +220,13 @@ def bd_rate(
     )
 
 
-def _over_images(
-    anchor: Curve, test: Curve, measure: Measure, options: BDOptions
-) -> dict[str, Any]:
+def _over_images(anchor: Curve, test: Curve, metric: Metric, options: BDOptions) -> dict[str, Any]:
     """The median over the images that have a BD-rate of their own, and its interval.
 
-    Without a median where half of the images or more have none: it would speak for images that
-    the outcome itself has chosen.
+    There is no median where half of the images or more have none: it would be one over images
+    that the outcome itself has selected.
     """
-    sign = measure.sign
+    sign = metric.sign
     values = pchip.bd_rates(
         anchor.bpp.T,
         sign * anchor.quality.T,

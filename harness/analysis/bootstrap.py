@@ -18,6 +18,12 @@ from harness.analysis.pchip import bd_rates
 
 SEED = 0
 
+SAMPLES = 10_000
+"""Bootstrap samples, unless the user says otherwise."""
+
+LEVEL = 0.95
+"""Coverage of an interval, unless the user says otherwise."""
+
 MIN_IMAGES = 6
 """With fewer images there is no interval. The range of n values covers their distribution's median
 with probability 1 - 2^(1-n), which first reaches 95 % with six."""

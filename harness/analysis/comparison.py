@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.analysis.curves import Curve, Floats, common_images, is_monotone, pareto_front
-from harness.analysis.measures import Measure
+from harness.catalog.metrics import Metric
 
 MIN_POINTS = 4
 """What Bjøntegaard's VCEG-M33 and the JVET common test conditions use. With fewer, most of the
@@ -16,7 +16,7 @@ interpolant's slopes are end conditions, that is, choices of the interpolation a
 
 
 class Refused(Exception):
-    """There is no comparison.
+    """Two curves cannot be compared.
 
     Args:
         reason: Why, in a few words that many cells of a table may share.
@@ -32,18 +32,18 @@ class Refused(Exception):
 def comparable(
     anchor: Curve,
     test: Curve,
-    measure: Measure,
+    metric: Metric,
     *,
     pareto: bool,
     exclude: Mapping[str, float],
     notes: list[str],
 ) -> tuple[Curve, Curve]:
-    """Both curves on the same images, at the points that enter, by rising bpp.
+    """Both curves on the same images, at the points that count, by rising bpp.
 
     Args:
         anchor: The anchor's curve.
         test: The curve to compare with it.
-        measure: The metric of both.
+        metric: The metric of both.
         pareto: Keep only the rate points on the Pareto front.
         exclude: By codec, a mean bpp; rate points under it are left out.
         notes: What was left out is added here.
@@ -55,22 +55,22 @@ def comparable(
     if len(cards) > 1:
         raise Refused(
             "the metric was computed in different ways",
-            f"{measure.title} was computed in different ways: identity cards "
+            f"{metric.title} was computed in different ways: identity cards "
             f"{', '.join(sorted(cards))}",
         )
     anchor, test = (_with_values(curve, notes) for curve in (anchor, test))
     anchor, test = _on_common_images(anchor, test, notes)
     anchor, test = (
-        _sound_points(curve, measure, pareto=pareto, exclude=exclude, notes=notes)
+        _sound_points(curve, metric, pareto=pareto, exclude=exclude, notes=notes)
         for curve in (anchor, test)
     )
     return anchor, test
 
 
-def mean_goodness(curve: Curve, measure: Measure) -> tuple[Floats, Floats]:
+def mean_goodness(curve: Curve, metric: Metric) -> tuple[Floats, Floats]:
     """The curve of means with the metric's sign turned so that higher is better."""
     bpp, quality = curve.mean()
-    return bpp, measure.sign * quality
+    return bpp, metric.sign * quality
 
 
 def _with_values(curve: Curve, notes: list[str]) -> Curve:
@@ -97,13 +97,13 @@ def _on_common_images(anchor: Curve, test: Curve, notes: list[str]) -> tuple[Cur
 
 def _sound_points(
     curve: Curve,
-    measure: Measure,
+    metric: Metric,
     *,
     pareto: bool,
     exclude: Mapping[str, float],
     notes: list[str],
 ) -> Curve:
-    bpp, goodness = mean_goodness(curve, measure)
+    bpp, goodness = mean_goodness(curve, metric)
     order: npt.NDArray[np.intp] = np.lexsort((goodness, bpp))
     least = exclude.get(curve.codec, 0.0)
     used = order[bpp[order] >= least]
@@ -123,7 +123,7 @@ def _sound_points(
     if not is_monotone(bpp[used], goodness[used]):
         raise Refused(
             f"{curve.codec} is not monotone",
-            f"{curve.codec} is not monotone: {measure.title} does not improve with every step of "
+            f"{curve.codec} is not monotone: {metric.title} does not improve with every step of "
             "bitrate (the Pareto front can be asked for)",
         )
     return curve.take(used)

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from harness.analysis.measures import Measure
+from harness.catalog.metrics import Metric
+from harness.errors import Status
 
 Floats = npt.NDArray[np.float64]
 
@@ -90,25 +91,23 @@ class Curve:
         return self.bpp.mean(axis=0), self.quality.mean(axis=0)
 
 
-def curves_of(records: pd.DataFrame, measure: Measure) -> dict[str, Curve]:
+def curves_of(records: pd.DataFrame, metric: Metric) -> dict[str, Curve]:
     """The curve of each codec, for one data set at one resolution.
 
     Args:
-        records: From :func:`harness.analysis.records.curve_records`, of one scene.
-        measure: The metric; its column may be missing, and every value is then blank.
+        records: From :func:`harness.analysis.records.curve_records`, of one image set.
+        metric: The metric; its column may be missing, and every value is then blank.
     """
-    return {
-        str(codec): _curve(rows, measure) for codec, rows in records.groupby("codec", sort=True)
-    }
+    return {str(codec): _curve(rows, metric) for codec, rows in records.groupby("codec", sort=True)}
 
 
-def _curve(rows: pd.DataFrame, measure: Measure) -> Curve:
+def _curve(rows: pd.DataFrame, metric: Metric) -> Curve:
     order = rows.groupby("rate")["rate_index"].min().sort_values(kind="stable")
     images = sorted(rows["image"].unique())
-    has_values = measure.name in rows
-    values = rows if has_values else rows.assign(**{measure.name: np.nan})
-    card = f"{measure.name}_card"
-    scored = values[measure.name].notna()
+    has_values = metric.name in rows
+    values = rows if has_values else rows.assign(**{metric.name: np.nan})
+    card = f"{metric.name}_card"
+    scored = values[metric.name].notna()
     cards = set(values.loc[scored, card].dropna()) if card in values else set()
     return Curve(
         codec=str(rows["codec"].iloc[0]),
@@ -117,9 +116,9 @@ def _curve(rows: pd.DataFrame, measure: Measure) -> Curve:
         rates=tuple(order.index),
         images=tuple(images),
         bpp=_matrix(values, "bpp", images, order.index),
-        quality=_matrix(values, measure.name, images, order.index),
+        quality=_matrix(values, metric.name, images, order.index),
         cards=frozenset(cards),
-        missing=_why_missing(values[~scored], measure.name),
+        missing=_why_missing(values[~scored], metric.name),
     )
 
 
@@ -131,8 +130,8 @@ def _matrix(rows: pd.DataFrame, column: str, images: list[str], rates: pd.Index[
 def _why_missing(rows: pd.DataFrame, metric: str) -> tuple[str, ...]:
     reasons: Counter[str] = Counter()
     for status, blanks in zip(rows["status"], rows["blanks"], strict=True):
-        told = json.loads(blanks).get(metric) if status == "ok" and blanks else None
-        reasons[str(status if status != "ok" else told or "not scored")] += 1
+        reason = json.loads(blanks).get(metric) if status == Status.OK and blanks else None
+        reasons[str(status if status != Status.OK else reason or "not scored")] += 1
     return tuple(f"{reason} ({count})" for reason, count in reasons.most_common())
 
 

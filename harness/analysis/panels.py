@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.analysis.curves import Curve, Floats, common_images, curves_of
-from harness.analysis.measures import Measure, measures_in
-from harness.analysis.records import Scene, curve_records, scenes
+from harness.analysis.records import ImageSet, curve_records, image_sets, metrics_in
+from harness.catalog.metrics import Metric
 
 LEAST_COVERAGE = 0.5
 """A codec that has fewer than this share of the images that the best-covered codec has is left
@@ -42,37 +42,37 @@ class Panel:
     """One metric on one data set; every line is over the same images.
 
     Attributes:
-        scene: Data set and resolution.
-        measure: The metric.
+        image_set: Data set and resolution.
+        metric: The metric.
         lines: The codecs, by name.
         images: How many images the means are over.
         notes: What was left out, and why.
     """
 
-    scene: Scene
-    measure: Measure
+    image_set: ImageSet
+    metric: Metric
     lines: tuple[Line, ...]
     images: int
     notes: tuple[str, ...] = ()
 
 
 def rd_panels(frame: pd.DataFrame) -> list[Panel]:
-    """The panels of a report, by scene and metric; panels without any line are left out.
+    """The panels of a report, by image set and metric; panels without any line are left out.
 
     Args:
         frame: Results, in the columns of :func:`harness.load_results`.
     """
     panels = [
-        _panel(scene, rows, measure)
-        for scene, rows in scenes(curve_records(frame))
-        for measure in measures_in(rows)
+        _panel(image_set, rows, metric)
+        for image_set, rows in image_sets(curve_records(frame))
+        for metric in metrics_in(rows)
     ]
     return [panel for panel in panels if panel.lines]
 
 
-def _panel(scene: Scene, rows: pd.DataFrame, measure: Measure) -> Panel:
+def _panel(image_set: ImageSet, rows: pd.DataFrame, metric: Metric) -> Panel:
     notes: list[str] = []
-    curves = _covered(_of_one_card(_drawable(rows, measure, notes), measure, notes), notes)
+    curves = _covered(_of_one_card(_drawable(rows, metric, notes), metric, notes), notes)
     images = common_images(curves)
     everything = {image for curve in curves for image in curve.images}
     if len(images) < len(everything):
@@ -80,12 +80,12 @@ def _panel(scene: Scene, rows: pd.DataFrame, measure: Measure) -> Panel:
             f"means over the {len(images)} of {len(everything)} images that every codec has"
         )
     lines = tuple(_line(curve.on(images)) for curve in curves) if images else ()
-    return Panel(scene, measure, lines, len(images), tuple(notes))
+    return Panel(image_set, metric, lines, len(images), tuple(notes))
 
 
-def _drawable(rows: pd.DataFrame, measure: Measure, notes: list[str]) -> list[Curve]:
+def _drawable(rows: pd.DataFrame, metric: Metric, notes: list[str]) -> list[Curve]:
     drawable = []
-    for curve in curves_of(rows, measure).values():
+    for curve in curves_of(rows, metric).values():
         kept, left_out = curve.without_empty_points()
         if kept.rates:
             drawable.append(kept)
@@ -96,12 +96,12 @@ def _drawable(rows: pd.DataFrame, measure: Measure, notes: list[str]) -> list[Cu
     return drawable
 
 
-def _of_one_card(curves: list[Curve], measure: Measure, notes: list[str]) -> list[Curve]:
+def _of_one_card(curves: list[Curve], metric: Metric, notes: list[str]) -> list[Curve]:
     """The curves whose values were computed in the way that most were."""
     ways = Counter(curve.cards for curve in curves if len(curve.cards) <= 1)
     usual = ways.most_common(1)[0][0] if ways else None
     notes.extend(
-        f"{curve.codec} left out: its {measure.title} was computed in another way (identity cards "
+        f"{curve.codec} left out: its {metric.title} was computed in another way (identity cards "
         f"{', '.join(sorted(curve.cards))})"
         for curve in curves
         if curve.cards != usual

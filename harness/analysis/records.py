@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from harness.analysis.measures import MEASURES
-from harness.errors import HarnessError
+from harness.catalog.metrics import METRICS, Metric
+from harness.errors import HarnessError, Status, UnknownName
 
 REQUIRED = ("codec", "rate", "dataset", "image", "resolution", "bpp", "status", "weights")
 OPTIONAL: dict[str, Any] = {
@@ -21,6 +21,7 @@ OPTIONAL: dict[str, Any] = {
     "blanks": "{}",
     "started": pd.NaT,
 }
+SORTED_BY = ["dataset", "resolution", "codec", "rate_index", "rate", "image"]
 CASE = ["codec", "rate", "dataset", "resolution", "image"]
 
 
@@ -28,9 +29,9 @@ def curve_records(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows that may enter a quality table, a figure or a BD-rate: one row a case.
 
     Rows made with random weights are left out. Rows that are not ``ok`` stay, without bpp and
-    without scores, so that what is missing can be told. Of several rows of one case the newest
+    without scores, so that what is missing can be reported. Of several rows of one case the newest
     counts, an ``ok`` one before any other. Codecs measured with several checkpoints at one rate
-    point are told apart (see :func:`separate_checkpoints`).
+    point are kept apart (see :func:`separate_checkpoints`).
 
     Args:
         frame: Results, in the columns of :func:`harness.load_results`.
@@ -46,21 +47,19 @@ def curve_records(frame: pd.DataFrame) -> pd.DataFrame:
     records = frame.assign(**{k: v for k, v in OPTIONAL.items() if k not in frame})
     records = separate_checkpoints(records[records["weights"] != "random"])
     records["title"] = records["title"].where(records["title"].astype(bool), records["codec"])
-    failed = records["status"] != "ok"
-    numbers = [c for c in ("bpp", *MEASURES) if c in records]
+    failed = records["status"] != Status.OK
+    numbers = [c for c in ("bpp", *METRICS) if c in records]
     records.loc[failed, numbers] = np.nan
     newest_last = records.assign(_ok=~failed).sort_values(["_ok", "started"], kind="stable")
     current = newest_last.drop_duplicates(CASE, keep="last").drop(columns="_ok")
-    return current.sort_values(
-        ["dataset", "resolution", "codec", "rate_index", "rate", "image"], ignore_index=True
-    )
+    return current.sort_values(SORTED_BY, ignore_index=True)
 
 
 def separate_checkpoints(records: pd.DataFrame) -> pd.DataFrame:
     """Rename a codec ``codec@checkpoint`` where its checkpoints meet at a rate point.
 
     A codec whose rate points each have a weights file of their own keeps its name; so do those
-    rows of it beside a checkpoint that was measured at all rate points.
+    rows of it if another checkpoint was measured at all rate points as well.
     """
     records = records.copy()
     checkpoint = records["checkpoint"].fillna("").astype(str)
@@ -81,7 +80,7 @@ def separate_checkpoints(records: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Scene:
+class ImageSet:
     """A data set at one resolution: what one panel or one table is about."""
 
     dataset: str
@@ -98,7 +97,7 @@ class Scene:
         return "".join(c if c.isalnum() or c in "._-" else "-" for c in self.title)
 
 
-def scenes(records: pd.DataFrame) -> Iterator[tuple[Scene, pd.DataFrame]]:
+def image_sets(records: pd.DataFrame) -> Iterator[tuple[ImageSet, pd.DataFrame]]:
     """Each data set and resolution with its rows, by name and number of pixels."""
 
     def order(key: tuple[str, str]) -> tuple[str, int, str]:
@@ -110,4 +109,28 @@ def scenes(records: pd.DataFrame) -> Iterator[tuple[Scene, pd.DataFrame]]:
         for _, rows in records.groupby(["dataset", "resolution"], sort=False)
     }
     for key in sorted(groups, key=order):
-        yield Scene(*key), groups[key]
+        yield ImageSet(*key), groups[key]
+
+
+def status_words(status: str) -> str:
+    """A status as tables print it: ``out of memory``."""
+    return status.replace("_", " ")
+
+
+def metrics_in(records: pd.DataFrame) -> list[Metric]:
+    """The metrics that have at least one value, in the order in which tables show them."""
+    return [m for m in METRICS.values() if m.name in records and records[m.name].notna().any()]
+
+
+def name_among(kind: str, name: str, known: Iterable[str]) -> str:
+    """``name`` as ``known`` spells it; case is ignored, and ``_`` stands for ``-``.
+
+    Raises:
+        UnknownName: There is none; the message names the nearest.
+    """
+    known = list(known)
+    by_key = {k.lower().replace("_", "-"): k for k in known}
+    key = name.strip().lower().replace("_", "-")
+    if key not in by_key:
+        raise UnknownName(kind, name, known)
+    return by_key[key]

@@ -23,7 +23,7 @@ from typing import Any
 from harness.assets.digests import remembered_sha256
 from harness.assets.download import download, is_offline
 from harness.catalog.codec_spec import CodecSpec, WeightsFile
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Lack
 from harness.paths import cache_folder, find_weights
 
 
@@ -150,16 +150,26 @@ def _beside(path: Path) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def damage(path: Path, weights: WeightsFile) -> Lack | None:
+    """Why a file is not the one that the manifest describes, or ``None`` when it is."""
+    size = path.stat().st_size
+    if weights.size not in {None, size}:
+        wrong = f"size is {size} bytes, not {weights.size}"
+    elif weights.sha256 not in {None, digest := remembered_sha256(path)}:
+        wrong = f"sha256 is {digest[:16]}..., not {str(weights.sha256)[:16]}..."
+    else:
+        return None
+    return Lack(
+        f"weights {path} are truncated or of another version: their {wrong}",
+        "delete the file and get it again",
+    )
+
+
 def _checked(path: Path, weights: WeightsFile) -> str:
     """The sha256 of a file that is the one the manifest describes."""
-    digest, size = remembered_sha256(path), path.stat().st_size
-    if weights.sha256 not in {None, digest}:
-        found = f"sha256 {digest[:16]}..., not {str(weights.sha256)[:16]}..."
-    elif weights.size not in {None, size}:
-        found = f"{size} bytes, not {weights.size}"
-    else:
-        return digest
-    raise HarnessError(f"{path} has {found}", "delete it and fetch it again")
+    if (lack := damage(path, weights)) is not None:
+        raise HarnessError.of(lack)
+    return remembered_sha256(path)
 
 
 def _check_space(folder: Path, weights: WeightsFile) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.assets.download import DownloadError, download
 from harness.catalog.datasets import DatasetSpec, FileSpec
-from harness.paths import cache_folder
+from harness.paths import cache_folder, whole
 
 
 def cached_folder(name: str) -> Path:
@@ -99,9 +99,7 @@ def _unpack(archive: Path, members: str, folder: Path) -> int:
             if info.is_dir() or "__MACOSX" in info.filename or not fnmatch(info.filename, members):
                 continue
             path = folder / PurePosixPath(info.filename).name
-            part = path.with_name(f".{path.name}.part")
-            with opened.open(info) as source, part.open("wb") as target:
+            with whole(path) as part, opened.open(info) as source, part.open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
-            part.replace(path)
             count += 1
     return count

@@ -1,16 +1,26 @@
-"""sha256 of files, remembered: weights are gigabytes, and every plan asks for their identity."""
+"""sha256 of files, and the memory that spares reading a file again that has not changed."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
+import sqlite3
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 from harness.paths import cache_folder
 
 SMALL_BYTES = 1 << 24
 """Up to this size a file is read again: that is as quick as looking it up."""
+
+_CREATE = (
+    "CREATE TABLE IF NOT EXISTS files (kind TEXT, path TEXT, size INTEGER, mtime_ns INTEGER, "
+    "facts TEXT, PRIMARY KEY (kind, path))"
+)
+_SELECT = "SELECT facts FROM files WHERE kind = ? AND path = ? AND size = ? AND mtime_ns = ?"
+_REPLACE = "REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
 
 
 def sha256_of(path: Path) -> str:
@@ -20,22 +30,73 @@ def sha256_of(path: Path) -> str:
 
 
 def remembered_sha256(path: Path) -> str:
-    """The same, read once for each state of the file: its path, size and modification time."""
-    path = path.absolute()
-    status = path.stat()
-    if status.st_size <= SMALL_BYTES:
+    """The same, read once for each state of the file: weights are gigabytes."""
+    if path.stat().st_size <= SMALL_BYTES:
         return sha256_of(path)
-    state = [str(path), status.st_size, status.st_mtime_ns]
-    name = hashlib.sha256(str(path).encode()).hexdigest()[:32]
-    memory = cache_folder() / "digests" / f"{name}.json"
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        known = json.loads(memory.read_text(encoding="utf-8"))
-        if known["state"] == state:
-            return str(known["sha256"])
-    digest = sha256_of(path)
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time and no more
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        part = memory.with_suffix(".part")
-        part.write_text(json.dumps({"state": state, "sha256": digest}), encoding="utf-8")
-        part.replace(memory)
-    return digest
+    with FileMemory("sha256") as memory:
+        known = memory.recall(path)
+        if not isinstance(known, str):
+            known = sha256_of(path)
+            memory.remember(path, known)
+        return known
+
+
+class FileMemory:
+    """What was found in files, by path, size and modification time; safe to share.
+
+    It lies in the user's cache, saves work and nothing else: where the cache cannot be written,
+    files are read each time. A context manager, which writes in the end what is new.
+
+    Args:
+        kind: What is remembered; another name when the same file would now give something else.
+        path: The memory's own file, in place of the one in the cache.
+    """
+
+    def __init__(self, kind: str, path: Path | None = None) -> None:
+        self._kind = kind
+        self._path = path or cache_folder() / "files.sqlite"
+        self._database: sqlite3.Connection | None = None
+        self._new: list[tuple[str, str, int, int, str]] = []
+
+    def recall(self, path: Path) -> Any:
+        """What was remembered of a file as it is now; ``None`` where nothing was.
+
+        Raises:
+            OSError: The file is not there.
+        """
+        if self._database is None:
+            return None
+        with contextlib.suppress(sqlite3.Error, ValueError):
+            row = self._database.execute(_SELECT, (self._kind, *_state(path))).fetchone()
+            return None if row is None else json.loads(row[0])
+        return None
+
+    def remember(self, path: Path, facts: Any) -> None:
+        """Remember facts of a file as it is now: anything that JSON holds."""
+        self._new.append((self._kind, *_state(path), json.dumps(facts)))
+
+    def __enter__(self) -> Self:
+        with contextlib.suppress(OSError, sqlite3.Error):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            database = sqlite3.connect(self._path)
+            database.execute(_CREATE)
+            self._database = database
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._database is None:
+            return
+        # In one transaction: each is a sync of the disk, dearer than reading a photograph.
+        with contextlib.suppress(sqlite3.Error), self._database:
+            self._database.executemany(_REPLACE, self._new)
+        self._database.close()
+
+
+def _state(path: Path) -> tuple[str, int, int]:
+    status = path.stat()
+    return str(path.absolute()), status.st_size, status.st_mtime_ns

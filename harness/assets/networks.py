@@ -26,8 +26,8 @@ import numpy.typing as npt
 
 from harness.assets.digests import sha256_of
 from harness.assets.download import download, is_offline
-from harness.errors import HarnessError
-from harness.paths import cache_folder
+from harness.errors import HarnessError, Lack
+from harness.paths import cache_folder, whole
 
 Tensors = dict[str, npt.NDArray[np.float32]]
 
@@ -149,15 +149,15 @@ def load_file(file: PublishedFile) -> Path:
         raise _unavailable(file, [_one_line(error)]) from error
 
 
-def not_here(weights: Network | PublishedFile) -> str | None:
-    """Whether ``weights`` would first have to be fetched; a look at file names alone."""
+def not_here(weights: Network | PublishedFile) -> Lack | None:
+    """That ``weights`` would first have to be fetched, or ``None``; looks at file names alone."""
     file = weights.published if isinstance(weights, Network) else weights
     cached = isinstance(weights, Network) and weights.cached.is_file()
     if cached or any(_local_copies(file)):
         return None
     if is_offline():
-        return f"weights {file.name} are not on this machine; unset HARNESS_OFFLINE"
-    return f"weights {file.name} are not on this machine yet; the first use fetches them"
+        return Lack(f"weights {file.name} are not on this machine", "unset HARNESS_OFFLINE")
+    return Lack(f"weights {file.name} are not on this machine yet", "the first use fetches them")
 
 
 def weights_folder() -> Path:
@@ -249,10 +249,8 @@ def _keep(network: Network, tensors: Tensors) -> None:
     """Write the cache's file whole or not at all."""
     from safetensors.numpy import save
 
-    with _scratch_folder() as folder:
-        part = folder / network.cached.name
+    with whole(network.cached) as part:
         part.write_bytes(save({name: np.ascontiguousarray(t) for name, t in tensors.items()}))
-        part.replace(network.cached)
 
 
 @contextmanager

@@ -7,8 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from harness.assets.checkout import changed_files, head, wrong_checkout
 from harness.assets.download import is_offline
-from harness.catalog.checkout import changed_files, head, wrong_checkout
 from harness.catalog.codec_spec import CodecSpec, Upstream
 from harness.errors import HarnessError
 from harness.paths import find_upstream

@@ -1,4 +1,4 @@
-"""Checkpoints by a pattern, ``name@folder/*.safetensors``, in the order of their numbers."""
+"""Finds checkpoints by a pattern, ``name@folder/*.safetensors``, ordered by their numbers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def expand(name: str) -> list[str]:
-    """``codec@PATTERN`` as one ``codec@FILE`` for each file that matches; other names as they are.
+    """Turn ``codec@PATTERN`` into one ``codec@FILE`` for each file that matches.
 
     Args:
-        name: What ``--codec`` names. ``*``, ``?`` and ``[...]`` match within a folder's name,
-            ``**`` over folders. A file that has the very name is taken at its word.
+        name: What ``--codec`` names; a name without a pattern stays as it is. ``*``, ``?`` and
+            ``[...]`` match within a folder's name, ``**`` across folders. A file of exactly that
+            name is taken as it is.
 
     Raises:
         HarnessError: No file matches.

@@ -1,68 +1,56 @@
-"""What a codec's manifest states, and whether that codec can run here.
+"""What a codec's manifest states.
 
 No adapter is imported: a manifest is data.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import importlib.util
-import os
-import re
-import shlex
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from harness.catalog.checkout import head, wrong_checkout
-from harness.catalog.toml import Table, read_toml
-from harness.codec import find_program
-from harness.errors import ManifestError, UnknownName
-from harness.paths import data_folder, find_upstream, find_weights
+from harness.catalog.forms import Commit, InnerPath, Label, Name, Positive, Sha256
+from harness.catalog.record import Rule
+from harness.errors import UnknownName
 
-NO_CODE = {".md", ".safetensors", ".pt", ".pth", ".ckpt", ".onnx"}
-"""Endings of files in an adapter's folder that are no part of its code."""
-
-COMMIT = re.compile(r"[0-9a-f]{40}")
 EXTERNAL_ENTRY = "harness.codec.external:External"
 
 
 @dataclass(frozen=True)
 class RateSpec:
-    """One ``[[rate]]`` of a manifest.
+    """One ``[[rate]]``: an operating point of the codec.
 
     Attributes:
-        id: Unique within the codec.
-        options: What the adapter is told.
-        nominal_bpp: The bitrate that the codec's authors state.
-        weights: The weights files that it needs; ``None`` for all of the manifest's.
+        id: Unique within the codec, such as ``q50``.
+        options: The codec's own options for this rate point, laid over those of the codec.
+        nominal_bpp: The bitrate to expect, in bits per pixel; for readers, never a result.
+        weights: The weights files that it needs; all of the codec's when left out.
     """
 
-    id: str
-    options: Mapping[str, Any]
-    nominal_bpp: float | None = None
-    weights: tuple[str, ...] | None = None
+    id: Label
+    options: Mapping[str, Any] = field(default_factory=dict)
+    nominal_bpp: Annotated[float, Rule("be at least 0", minimum=0)] | None = None
+    weights: tuple[InnerPath, ...] | None = None
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """One ``[[weights]]`` of a manifest: a file that a network needs.
+    """One ``[[weights]]``: a file that a network needs.
 
     Attributes:
-        file: Its name, which may hold folders.
-        sha256: Of its bytes, where known.
-        size: In bytes, where known.
-        sources: Where it can be had, in the order to try (see :mod:`harness.assets.codec_weights`).
-        page: Where a person can get it in a browser, where no source gives the file itself.
-        withdrawn: Why the publisher does not give it any more; empty while it does.
+        file: The file's name, which may hold folders.
+        sha256: Hash of the file, 64 hexadecimal digits; another file is refused.
+        size: Size of the file, in bytes.
+        sources: Where to download it from, in the order to try: an address, ``hf:``, ``zenodo:``
+            or ``gdrive:``.
+        page: Where a person gets it in a browser, if no source gives the file itself.
+        withdrawn: Why, and since when, the publisher no longer gives it; empty while it does.
     """
 
-    file: str
-    sha256: str | None = None
-    size: int | None = None
+    file: InnerPath
+    sha256: Sha256 | None = None
+    size: Positive | None = None
     sources: tuple[str, ...] = ()
     page: str = ""
     withdrawn: str = ""
@@ -74,14 +62,14 @@ class Upstream:
 
     Attributes:
         repository: Its official address.
-        commit: 40 hexadecimal digits.
-        subfolder: The part of the checkout that the codec lives in; empty for the whole.
-        required: Whether the codec needs the checkout; if not, what was built from it may do.
+        commit: The commit, 40 hexadecimal digits.
+        subfolder: The part of the checkout that holds the codec; the whole when left out.
+        required: Whether the codec needs the checkout; if not, what was built from it is enough.
     """
 
     repository: str
-    commit: str
-    subfolder: str = ""
+    commit: Commit
+    subfolder: InnerPath = ""
     required: bool = True
 
 
@@ -90,23 +78,17 @@ class Extension:
     """One ``[[extension]]``: what users build once in upstream's checkout, as its authors say.
 
     Attributes:
-        title: What it is.
-        file: Where it lies below :attr:`CodecSpec.upstream_folder`: a pattern, in which ``{abi}``
-            stands for the version of Python that it was built for, such as ``cpython-311``.
+        title: What it is, such as ``range coder``.
+        file: Pattern of the built file's path in the part of the checkout that holds the codec;
+            ``{abi}`` stands for the version of Python that it was built for: ``cpython-311``.
         build: The command that builds it, in that folder.
-        required: Whether the codec needs it; if not, it is faster with it.
+        required: Whether the codec needs it; if not, the codec is faster with it.
     """
 
     title: str
-    file: str
+    file: Annotated[InnerPath, Rule("hold no braces but {abi}", pattern=r"([^{}]|\{abi\})*")]
     build: str
     required: bool = True
-
-    def built(self, folder: Path, python: str) -> bool:
-        """Whether it is there, for a version of Python such as ``3.11``, or for this one."""
-        versions = {python, f"{sys.version_info.major}.{sys.version_info.minor}"}
-        abis = [f"cpython-{version.replace('.', '')}" for version in versions]
-        return any(next(folder.glob(self.file.format(abi=abi)), None) for abi in abis)
 
 
 EnvironmentName = Literal["auto", "inline", "venv", "docker"]
@@ -118,9 +100,9 @@ class EnvironmentSpec:
     """``[environment]``: where the adapter's code runs when it needs more than the harness does.
 
     Attributes:
-        name: Of the recipe.
+        name: The recipe's name.
         python: The version of Python, such as ``3.11``.
-        recipe: The recipe's folder: ``requirements.txt`` and ``Dockerfile``.
+        recipe: The recipe's folder, which holds ``requirements.txt`` and ``Dockerfile``.
     """
 
     name: str
@@ -128,108 +110,110 @@ class EnvironmentSpec:
     recipe: Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Requirement:
-    """One ``[[requires]]`` of a manifest: a module or a program, and how to get it.
+    """One ``[[requires]]``: a module or a program, and how to get it.
 
     Attributes:
-        kind: Which of the two.
-        name: Of the module, or of the program.
+        module: A Python module that must be importable.
+        program: A program that must be on the PATH.
         install: What to do where it is missing.
         also: Other names that the program may have.
         variable: The environment variable in which users may name the program's folder.
     """
 
-    kind: Literal["module", "program"]
-    name: str
+    EITHER: ClassVar = ("module", "program")
+
+    module: str = ""
+    program: str = ""
     install: str
     also: tuple[str, ...] = ()
     variable: str = ""
 
-    def missing(self) -> str | None:
-        """Why the requirement is not met on this machine, or ``None`` when it is."""
-        if self.kind == "module":
-            found = importlib.util.find_spec(self.name.partition(".")[0]) is not None
-        else:
-            found = find_program((self.name, *self.also), self.variable) is not None
-        chosen = os.environ.get(self.variable)
-        where = f" in {chosen}, which {self.variable} names" if chosen else ""
-        return None if found else f"{self.kind} '{self.name}' not found{where}; {self.install}"
+    @property
+    def kind(self) -> Literal["module", "program"]:
+        """Which of the two it is."""
+        return "module" if self.module else "program"
+
+    @property
+    def name(self) -> str:
+        """The module's or the program's name."""
+        return self.module or self.program
 
 
 @dataclass(frozen=True)
 class Constraints:
-    """What images a codec takes; an image outside is recorded, not tried."""
-
-    max_pixels: int | None = None
-    devices: tuple[str, ...] = ("cpu", "cuda")
-
-
-@dataclass(frozen=True)
-class CodecSpec:
-    """What a manifest states of one codec (or of one variant of it).
+    """``[constraints]``: the images that a codec takes; others are recorded, and not tried.
 
     Attributes:
-        name: The name people type, with hyphens.
-        title: The name that tables and figures print.
-        folder: The adapter's folder.
-        entry: ``file:Class`` in the folder, or :data:`EXTERNAL_ENTRY`.
-        timing_scope: ``call`` (the calls alone) or ``process`` (external programs, start included).
-        network: Whether it has weights, so that ``--weights`` applies.
+        max_pixels: The largest image, height times width in pixels; any when left out.
+        devices: Where the codec runs. One that runs on the CPU alone does so in any run.
+    """
+
+    max_pixels: Positive | None = None
+    devices: Annotated[
+        tuple[Literal["cpu", "cuda"], ...], Rule("name at least one device", minimum=1)
+    ] = ("cpu", "cuda")
+
+
+@dataclass(frozen=True, kw_only=True, init=False, eq=False, repr=False)
+class CodecFacts:
+    """What a manifest states of a codec in the very words of its keys.
+
+    Attributes:
+        name: What people type: lower case, with hyphens.
+        title: What tables and figures print.
+        family: The kind of codec, such as ``classical``, ``autoregressive`` or ``generative``.
+        paper: Where the codec is described: a standard, an arXiv number or an address.
+        licence: SPDX expression of the code's licence.
+        weights_licence: SPDX expression, or words, for the licence of the weights.
+        options: The codec's own options, for all rate points.
+        weights: The weights files, where the codec is a network.
+        requires: Modules and programs that must be installed.
+        constraints: The images that the codec takes.
+        network: Whether it has weights, so that ``--weights`` and ``name@checkpoint`` apply.
         progressive: Whether one bitstream holds all rate points as prefixes.
         in_all: Whether ``--codec all`` includes it.
         upstream: The authors' repository, where the adapter runs their code.
+    """
+
+    name: Name
+    title: str
+    family: str
+    paper: str = ""
+    licence: str
+    weights_licence: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    weights: tuple[WeightsFile, ...] = ()
+    requires: tuple[Requirement, ...] = ()
+    constraints: Constraints = Constraints()
+    network: bool = False
+    progressive: bool = False
+    in_all: bool = True
+    upstream: Upstream | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecSpec(CodecFacts):
+    """A codec, or one variant of it: its facts, and what follows from where its manifest lies.
+
+    Attributes:
+        folder: The adapter's folder, an absolute path.
+        entry: ``file:Class`` in the folder, or :data:`EXTERNAL_ENTRY`.
+        rates: The rate points, in order of bitrate, the lowest first.
+        timing_scope: ``call`` (the calls alone) or ``process`` (external programs, start included).
         environment: Where it runs; ``None`` for the harness's own interpreter.
         extensions: What has to be built in upstream's checkout.
         checkpoint: The weights file that the user named in place of the manifest's.
     """
 
-    name: str
-    title: str
     folder: Path
     entry: str
-    family: str
-    paper: str
-    licence: str
-    weights_licence: str
-    options: Mapping[str, Any]
     rates: tuple[RateSpec, ...]
-    weights: tuple[WeightsFile, ...]
-    requires: tuple[Requirement, ...]
-    constraints: Constraints
     timing_scope: Literal["call", "process"]
-    network: bool
-    progressive: bool
-    in_all: bool = True
-    upstream: Upstream | None = None
     environment: EnvironmentSpec | None = None
     extensions: tuple[Extension, ...] = ()
     checkpoint: Path | None = None
-
-    @functools.cached_property
-    def code_digest(self) -> str:
-        """sha256 of the adapter's code and manifest, and of the environment's recipe.
-
-        Weights that lie in the adapter's folder have an identity of their own.
-        """
-        digest = hashlib.sha256()
-        folders = [self.folder]
-        if self.environment is not None and not self.environment.recipe.is_relative_to(self.folder):
-            folders.append(self.environment.recipe)
-        for folder in folders:
-            for path in sorted(folder.rglob("*")):
-                apart = path.suffix in NO_CODE or "__pycache__" in path.parts
-                if path.is_file() and not apart:
-                    digest.update(str(path.relative_to(folder)).encode() + b"\0")
-                    digest.update(path.read_bytes())
-        return digest.hexdigest()
-
-    @property
-    def upstream_folder(self) -> Path | None:
-        """Where the part of upstream's checkout that the codec needs lies, or would lie."""
-        if self.upstream is None:
-            return None
-        return find_upstream(self.folder.name) / self.upstream.subfolder
 
     def rate(self, rate_id: str) -> RateSpec:
         """The rate point of that id.
@@ -245,284 +229,3 @@ class CodecSpec:
     def weights_of(self, rate: RateSpec) -> tuple[WeightsFile, ...]:
         """The weights files that a rate point needs."""
         return tuple(w for w in self.weights if rate.weights is None or w.file in rate.weights)
-
-    def weights_paths(self, rate: RateSpec) -> dict[str, Path]:
-        """Where each weights file of a rate point lies, or would lie, on this machine."""
-        paths = {w.file: find_weights(self.folder, w.file) for w in self.weights_of(rate)}
-        if self.checkpoint is not None:
-            paths["checkpoint"] = self.checkpoint
-        return paths
-
-    def unavailable(
-        self, weights_mode: str = "pretrained", rate: RateSpec | None = None
-    ) -> str | None:
-        """Why this codec cannot run here, with the remedy, or ``None`` when it can.
-
-        Args:
-            weights_mode: ``pretrained`` or ``random``.
-            rate: The rate point to run; ``None`` asks whether any of them can.
-        """
-        if reason := self.missing_requirement() or self.missing_checkout():
-            return reason
-        for extension in self.extensions:
-            if extension.required and (reason := self.missing_extension(extension)):
-                return reason
-        if not self.network or weights_mode != "pretrained" or self.checkpoint is not None:
-            return None
-        reasons = [self.missing_weights(r) for r in ([rate] if rate else self.rates)]
-        return None if None in reasons else reasons[0]
-
-    def missing_requirement(self) -> str | None:
-        """Which module or program is not here, with the remedy, or ``None``.
-
-        Modules of a codec with an environment are not asked for: they are looked for where its
-        code runs.
-        """
-        asked = (r for r in self.requires if self.environment is None or r.kind == "program")
-        return next(filter(None, (requirement.missing() for requirement in asked)), None)
-
-    def missing_checkout(self) -> str | None:
-        """Why upstream's checkout cannot be used, with the remedy, or ``None``."""
-        if self.upstream is None:
-            return None
-        folder, commit = find_upstream(self.folder.name), self.upstream.commit
-        if not folder.is_dir() and not self.upstream.required:
-            return None
-        if (reason := wrong_checkout(folder, commit)) is None:
-            return None
-        fetch = f"run 'harness upstream fetch {self.name}'"
-        if head(folder) is not None:
-            git = f"git -C {folder}"
-            return f"{reason}; run: {git} fetch origin {commit} && {git} checkout {commit}"
-        return f"{reason}; {f'delete it, and {fetch}' if folder.is_dir() else fetch}"
-
-    def missing_extension(self, extension: Extension) -> str | None:
-        """That an extension is not built, with the command that builds it, or ``None``."""
-        folder = self.upstream_folder
-        python = self.environment.python if self.environment else ""
-        if folder is None or extension.built(folder, python):
-            return None
-        reason = f"upstream's {extension.title} is not built in {folder}"
-        command = f"harness env shell {self.name} -- sh -c {shlex.quote(extension.build)}"
-        return f"{reason}; run: {command if self.environment else extension.build}"
-
-    def missing_weights(self, rate: RateSpec) -> str | None:
-        """Which weights file of a rate point is not here, with the remedy, or ``None``."""
-        for weights in self.weights_of(rate):
-            path = find_weights(self.folder, weights.file)
-            if path.is_file():
-                continue
-            reason = f"weights {weights.file} not found"
-            if weights.withdrawn:
-                reason += f": its publisher has withdrawn it ({weights.withdrawn})"
-            if weights.sources:
-                way = f"run 'harness weights fetch {self.name}', place the file at {path}"
-            elif weights.page:
-                way = f"get it from {weights.page} and place it at {path}"
-            else:
-                way = f"name another as '{self.name}@FILE', place the file at {path}"
-            return f"{reason}; {way}, or use --weights random"
-        return None
-
-
-def read_codec(path: Path) -> list[CodecSpec]:
-    """The codec of a manifest, and its variants.
-
-    Raises:
-        ManifestError: The file does not read, or has a wrong, unknown or missing key.
-    """
-    top = read_toml(path)
-    rates = tuple(_rate(t) for t in top.tables("rate"))
-    external = _external(top.table("external", required=False))
-    network = top.boolean("network", default=False)
-    constraints = top.table("constraints", required=False)
-    base = CodecSpec(
-        name=top.text("name"),
-        title=top.text("title"),
-        folder=path.parent.absolute(),  # a worker runs in a folder of its own
-        entry=EXTERNAL_ENTRY if external else top.text("entry"),
-        family=top.text("family"),
-        paper=top.text("paper", default=""),
-        licence=top.text("licence"),
-        weights_licence=top.text("weights_licence", default=""),
-        options={**top.free("options"), **({"external": external} if external else {})},
-        rates=rates,
-        weights=tuple(_weights(t) for t in top.tables("weights")),
-        requires=(*map(_requirement, top.tables("requires")), *_programs(external)),
-        constraints=_constraints(constraints),
-        timing_scope="process"
-        if top.boolean("times_processes", default=bool(external))
-        else "call",
-        network=network,
-        progressive=top.boolean("progressive", default=False),
-        in_all=top.boolean("in_all", default=True),
-        upstream=_upstream(top.table("upstream", required=False)),
-        environment=_environment(top.table("environment", required=False), path.parent),
-        extensions=tuple(_extension(t) for t in top.tables("extension")),
-    )
-    variants = [_variant(base, name, table) for name, table in top.named_tables("variants")]
-    top.done()
-    specs = [base, *variants]
-    for spec in specs:
-        _check(spec, path)
-    return specs
-
-
-def _check(spec: CodecSpec, path: Path) -> None:
-    if spec.name != spec.name.lower() or "_" in spec.name or "@" in spec.name:
-        raise ManifestError(f"{path}: name {spec.name!r} must be lower case, with hyphens")
-    if not spec.rates:
-        raise ManifestError(f"{path}: codec '{spec.name}' has no [[rate]]")
-    ids = [rate.id for rate in spec.rates]
-    if len(set(ids)) != len(ids):
-        raise ManifestError(f"{path}: two rate points of '{spec.name}' have the same id")
-    if spec.extensions and spec.upstream is None:
-        raise ManifestError(f"{path}: [[extension]] needs the [upstream] that it is built in")
-    files = {weights.file for weights in spec.weights}
-    for rate in spec.rates:
-        if unknown := sorted(set(rate.weights or ()) - files):
-            raise ManifestError(
-                f"{path}: rate point '{rate.id}' of '{spec.name}' needs {unknown[0]}, "
-                "which no [[weights]] names"
-            )
-
-
-def _rate(table: Table) -> RateSpec:
-    spec = RateSpec(
-        id=table.text("id"),
-        options=table.free("options"),
-        nominal_bpp=table.number("nominal_bpp", default=None),
-        weights=tuple(table.texts("weights")) or None,
-    )
-    table.done()
-    return spec
-
-
-def _weights(table: Table) -> WeightsFile:
-    spec = WeightsFile(
-        file=table.text("file"),
-        sha256=table.text("sha256", default="") or None,
-        size=table.integer("size", default=None),
-        sources=tuple(table.texts("sources")),
-        page=table.text("page", default=""),
-        withdrawn=table.text("withdrawn", default=""),
-    )
-    table.done()
-    return spec
-
-
-def _upstream(table: Table | None) -> Upstream | None:
-    if table is None:
-        return None
-    spec = Upstream(
-        repository=table.text("repository"),
-        commit=table.text("commit").lower(),
-        subfolder=table.text("subfolder", default=""),
-        required=table.boolean("required", default=True),
-    )
-    table.done()
-    if not COMMIT.fullmatch(spec.commit):
-        raise ManifestError(f"{table.where}: 'commit' must be 40 hexadecimal digits")
-    return spec
-
-
-def _extension(table: Table) -> Extension:
-    spec = Extension(
-        title=table.text("title"),
-        file=table.text("file"),
-        build=table.text("build"),
-        required=table.boolean("required", default=True),
-    )
-    table.done()
-    return spec
-
-
-def _environment(table: Table | None, folder: Path) -> EnvironmentSpec | None:
-    """The adapter's own folder ``container``, or the recipe of that name beside the harness."""
-    if table is None:
-        return None
-    name = table.text("name")
-    own = folder.absolute() / "container"
-    recipe = own if own.is_dir() else data_folder("containers") / name
-    spec = EnvironmentSpec(name, table.text("python", default="3.11"), recipe)
-    table.done()
-    if not (recipe / "requirements.txt").is_file():
-        raise ManifestError(
-            f"{table.where}: there is no {recipe / 'requirements.txt'}",
-            "add the recipe of the environment, or name one that is there",
-        )
-    return spec
-
-
-def _requirement(table: Table) -> Requirement:
-    module = table.text("module", default="")
-    program = table.text("program", default="")
-    if bool(module) == bool(program):
-        raise ManifestError(f"{table.where}: give either 'module' or 'program'")
-    spec = Requirement(
-        kind="module" if module else "program",
-        name=module or program,
-        install=table.text("install"),
-        also=tuple(table.texts("also")),
-        variable=table.text("variable", default=""),
-    )
-    table.done()
-    return spec
-
-
-def _external(table: Table | None) -> dict[str, Any] | None:
-    """The ``[external]`` table, as :mod:`harness.codec.external` documents it."""
-    if table is None:
-        return None
-    external = {
-        "encode": table.texts("encode"),
-        "decode": table.texts("decode"),
-        "image_format": table.text("image_format", default="png"),
-        "extension": table.text("extension", default=".bin"),
-        "encode_ms": table.text("encode_ms", default=""),
-        "decode_ms": table.text("decode_ms", default=""),
-    }
-    table.done()
-    for key in ("encode", "decode"):
-        if not external[key]:
-            raise ManifestError(f"{table.where}: '{key}' is missing: a list of arguments")
-    if external["image_format"] not in ("png", "ppm"):
-        raise ManifestError(f"{table.where}: 'image_format' must be 'png' or 'ppm'")
-    return external
-
-
-def _programs(external: Mapping[str, Any] | None) -> list[Requirement]:
-    """The programs of an ``[external]`` table, which must be on the PATH."""
-    if external is None:
-        return []
-    names = dict.fromkeys(external[key][0] for key in ("encode", "decode"))
-    remedy = "install it, or add its folder to PATH"
-    return [Requirement("program", name, remedy) for name in names if "{" not in name]
-
-
-def _constraints(table: Table | None) -> Constraints:
-    if table is None:
-        return Constraints()
-    spec = Constraints(
-        max_pixels=table.integer("max_pixels", default=None),
-        devices=tuple(table.texts("devices")) or ("cpu", "cuda"),
-    )
-    table.done()
-    return spec
-
-
-def _variant(base: CodecSpec, name: str, table: Table) -> CodecSpec:
-    rates = tuple(_rate(t) for t in table.tables("rate"))
-    weights = tuple(_weights(t) for t in table.tables("weights"))
-    spec = replace(
-        base,
-        name=name,
-        title=table.text("title"),
-        options={**base.options, **table.free("options")},
-        weights_licence=table.text("weights_licence", default=base.weights_licence),
-        rates=rates or base.rates,
-        weights=weights or base.weights,
-        in_all=table.boolean("in_all", default=True),
-    )
-    table.done()
-    return spec

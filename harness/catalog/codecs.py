@@ -15,14 +15,20 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from harness.catalog.checkpoints import expand
-from harness.catalog.codec_spec import CodecSpec, read_codec
+from harness.catalog.codec_manifest import read_codec
+from harness.catalog.codec_spec import CodecSpec
 from harness.errors import HarnessError, ManifestError, UnknownName
 from harness.paths import data_folder
 
 
 @dataclass
 class Catalog:
-    """All codecs that were found, and the manifests that could not be read."""
+    """All codecs that were found, and the manifests that could not be read.
+
+    Attributes:
+        codecs: The codecs by name, in the order in which they were found.
+        broken: By the name of the adapter's folder: what is wrong with its manifest.
+    """
 
     codecs: dict[str, CodecSpec] = field(default_factory=dict)
     broken: dict[str, ManifestError] = field(default_factory=dict)
@@ -50,7 +56,9 @@ class Catalog:
         if not spec.network:
             raise HarnessError(f"codec '{key}' has no weights", "name it without '@'")
         if not path.is_file():
-            raise HarnessError(f"checkpoint {path} of codec '{key}' does not exist")
+            raise HarnessError(
+                f"checkpoint {path} of codec '{key}' does not exist", "name a file after the '@'"
+            )
         return replace(spec, checkpoint=path)
 
     def all(self) -> list[CodecSpec]:
@@ -61,14 +69,15 @@ class Catalog:
 def adapter_folders() -> Iterator[tuple[str, Path | ManifestError]]:
     """Every folder that holds a ``codec.toml``, with a name for it, in the order of precedence.
 
-    In the place of a folder that was named and is not there stands the error to tell.
+    In place of a folder that is named and does not exist, the error is given.
     """
     roots = [data_folder("adapters")]
     extra = os.environ.get("HARNESS_ADAPTERS", "")
     roots += [Path(p).expanduser() for p in extra.split(os.pathsep) if p]
     for root in roots:
         if not root.is_dir():
-            yield root.name, ManifestError(f"HARNESS_ADAPTERS names {root}, which is no folder")
+            problem = f"HARNESS_ADAPTERS names {root}, which is not a folder"
+            yield root.name, ManifestError(problem, "create it, or correct the name")
         elif (root / "codec.toml").is_file():
             yield root.name, root
         else:
@@ -78,13 +87,14 @@ def adapter_folders() -> Iterator[tuple[str, Path | ManifestError]]:
 
 
 def _package_folder(point: EntryPoint) -> Path | ManifestError:
-    """The folder of the package that an entry point names, which is not imported for it."""
+    """The folder of the package that an entry point names; the package is not imported."""
     top, *rest = point.value.split(".")
     spec = importlib.util.find_spec(top)
     if spec is None or not spec.submodule_search_locations:
         return ManifestError(
             f"entry point '{point.name}' of harness.codecs names {point.value}, "
-            "which is no installed package"
+            "which is not an installed package",
+            "install it again, or remove the distribution that names it",
         )
     return Path(spec.submodule_search_locations[0]).joinpath(*rest)
 
@@ -104,22 +114,22 @@ def load_catalog() -> Catalog:
             continue
         for spec in specs:
             if other := catalog.codecs.get(spec.name):
-                problem = f"{folder}: codec name '{spec.name}' is taken by {other.folder}"
-                catalog.broken[key] = ManifestError(problem)
+                problem = f"{folder}: the name '{spec.name}' is taken by {other.folder}"
+                catalog.broken[key] = ManifestError(problem, "rename the codec in its manifest")
             else:
                 catalog.codecs[spec.name] = spec
     return catalog
 
 
 def select(catalog: Catalog, names: Iterable[str]) -> tuple[list[CodecSpec], bool]:
-    """The codecs that ``--codec`` names, without doubles, and whether each was asked by name.
+    """The codecs that ``--codec`` names, each once, and whether any was asked for by name.
 
     Args:
         catalog: What there is.
         names: Codec names, ``name@checkpoint``, ``name@pattern``, or ``all``.
 
     Returns:
-        The specs in the order asked, and ``False`` when they came from ``all`` alone.
+        The specs in the order asked for, and ``False`` when they came from ``all`` alone.
     """
     chosen: dict[tuple[str, Path | None], CodecSpec] = {}
     by_name = False

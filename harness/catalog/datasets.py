@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
-from harness.catalog.toml import Table, read_toml
+from harness.catalog.forms import InnerPath, Name, Positive, Sha256
+from harness.catalog.record import read_record, written
 from harness.errors import ManifestError
 from harness.paths import data_folder
 
 
 @dataclass(frozen=True)
 class FileSpec:
-    """One ``[[file]]`` of a manifest: behind an address, or shipped in a Python package."""
+    """One ``[[file]]``: an image behind an address, or shipped in a Python package.
 
-    name: str
-    sha256: str | None
+    Attributes:
+        name: The image's name, unique in the data set; its file has this name below the data
+            set's folder.
+        sha256: Hash of the file, 64 hexadecimal digits; when left out, the first download's is
+            binding.
+        url: The address to download it from.
+        package: An installed Python package, and the path of the file in it:
+            ``skimage/data/coffee.png``.
+    """
+
+    EITHER: ClassVar = ("url", "package")
+
+    name: InnerPath
+    sha256: Sha256 | None = None
     url: str = ""
-    package: str = ""
+    package: InnerPath = ""
 
     def in_package(self) -> Path | None:
         """Where the installed package ships the file, or ``None``; the package is not imported."""
@@ -33,44 +49,95 @@ class FileSpec:
 
 @dataclass(frozen=True)
 class ArchiveSpec:
-    """The ``[archive]`` of a manifest: a zip file, and which of its members are the images."""
+    """``[archive]``: a zip file that holds the images.
+
+    Attributes:
+        url: The address to download it from.
+        members: Pattern of the members that are the images, such as ``*/high/*.png``; they are
+            taken out without their folders.
+        sha256: Hash of the zip file, 64 hexadecimal digits; when left out, the first download's is
+            binding.
+        size: Size of the zip file, in bytes.
+    """
 
     url: str
-    sha256: str | None
-    size: int | None
     members: str
+    sha256: Sha256 | None = None
+    size: Positive | None = None
 
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A data set's manifest: ``datasets/<name>.toml``."""
+    """The manifest of a data set, ``<name>.toml``.
 
-    name: str
+    Attributes:
+        name: What people type: lower case, with hyphens; the file has the same name.
+        title: What tables and figures print.
+        licence: The licence of the images, in the words of their publisher.
+        homepage: The address where the publisher describes the data set.
+        citation: How papers cite it.
+        count: How many images it has.
+        files: The images, in order, each with an address of its own.
+        archive: One zip file in place of single files.
+    """
+
+    EITHER: ClassVar = ("file", "archive")
+
+    name: Name
     title: str
     licence: str
     homepage: str
     citation: str
-    count: int
-    files: tuple[FileSpec, ...]
-    archive: ArchiveSpec | None
+    count: Positive = field(metadata=written("images"))
+    files: tuple[FileSpec, ...] = field(default=(), metadata=written("file"))
+    archive: ArchiveSpec | None = None
 
 
-def load_datasets() -> dict[str, DatasetSpec]:
-    """Every manifest, by name: those of the harness, and of the folders in ``HARNESS_DATASETS``.
+@dataclass
+class DatasetCatalog:
+    """All data sets that were found, and the manifests that cannot be used.
 
-    Raises:
-        ManifestError: One does not read, has a wrong, unknown or missing key, or a name that is
-            taken.
+    Attributes:
+        datasets: The data sets by name, in alphabetical order.
+        broken: By the name of the file, without ``.toml``: what is wrong with the manifest.
     """
-    specs: dict[str, DatasetSpec] = {}
-    extra = os.environ.get("HARNESS_DATASETS", "").split(os.pathsep)
-    for folder in (data_folder("datasets"), *(Path(e).expanduser() for e in extra if e)):
-        for path in sorted(folder.glob("*.toml")):
-            spec = read_dataset(path)
-            if spec.name in specs:
-                raise ManifestError(f"{path}: the name '{spec.name}' is taken")
-            specs[spec.name] = spec
-    return dict(sorted(specs.items()))
+
+    datasets: dict[str, DatasetSpec] = field(default_factory=dict)
+    broken: dict[str, ManifestError] = field(default_factory=dict)
+
+
+def load_datasets() -> DatasetCatalog:
+    """Every manifest: those of the harness, and of the folders in ``HARNESS_DATASETS``.
+
+    One that does not read goes to :attr:`DatasetCatalog.broken`. So do two of the same name, for
+    the harness cannot know which of them is meant.
+    """
+    catalog = DatasetCatalog()
+    manifests: dict[str, list[Path]] = defaultdict(list)
+    for folder in _folders():
+        if not folder.is_dir():
+            problem = f"HARNESS_DATASETS names {folder}, which is not a folder"
+            catalog.broken[str(folder)] = ManifestError(problem, "create it, or correct the name")
+        for path in folder.glob("*.toml"):
+            manifests[path.stem].append(path)
+    for name, (path, *others) in sorted(manifests.items()):
+        if others:
+            problem = f"{others[0]}: the name '{name}' is taken by {path}"
+            remedy = "rename the file and the data set in it"
+            catalog.broken[name] = ManifestError(problem, remedy)
+            continue
+        try:
+            catalog.datasets[name] = read_dataset(path)
+        except ManifestError as error:
+            catalog.broken[name] = error
+    return catalog
+
+
+def _folders() -> Iterable[Path]:
+    """The folders of manifests, each once: the harness's own, then the user's."""
+    named = os.environ.get("HARNESS_DATASETS", "").split(os.pathsep)
+    own = [Path(name).expanduser() for name in named if name]
+    return dict.fromkeys(folder.resolve() for folder in (data_folder("datasets"), *own))
 
 
 def read_dataset(path: Path) -> DatasetSpec:
@@ -79,49 +146,10 @@ def read_dataset(path: Path) -> DatasetSpec:
     Raises:
         ManifestError: It does not read, or has a wrong, unknown or missing key.
     """
-    top = read_toml(path)
-    archive = top.table("archive", required=False)
-    files = tuple(_file(table) for table in top.tables("file"))
-    spec = DatasetSpec(
-        name=top.text("name"),
-        title=top.text("title"),
-        licence=top.text("licence"),
-        homepage=top.text("homepage"),
-        citation=top.text("citation"),
-        count=top.integer("images"),
-        files=files,
-        archive=_archive(archive) if archive else None,
-    )
-    top.done()
+    spec = read_record(DatasetSpec, path)
     if spec.name != path.stem:
         raise ManifestError(f"{path}: the name must be the file's, '{path.stem}'")
-    if bool(files) == bool(archive):
-        raise ManifestError(f"{path}: give either [[file]] or [archive]")
-    names = {file.name for file in files}
-    if files and len(names) != spec.count:
+    names = {file.name for file in spec.files}
+    if spec.files and len(names) != spec.count:
         raise ManifestError(f"{path}: 'images' is {spec.count}, but {len(names)} [[file]] differ")
-    return spec
-
-
-def _file(table: Table) -> FileSpec:
-    spec = FileSpec(
-        name=table.text("name"),
-        sha256=table.text("sha256", default="") or None,
-        url=table.text("url", default=""),
-        package=table.text("package", default=""),
-    )
-    table.done()
-    if bool(spec.url) == bool(spec.package):
-        raise ManifestError(f"{table.where}: give either 'url' or 'package'")
-    return spec
-
-
-def _archive(table: Table) -> ArchiveSpec:
-    spec = ArchiveSpec(
-        url=table.text("url"),
-        sha256=table.text("sha256", default="") or None,
-        size=table.integer("size", default=None),
-        members=table.text("members"),
-    )
-    table.done()
     return spec

@@ -1,10 +1,14 @@
-"""Reads a TOML manifest strictly: a wrong, missing or unknown key is an error that names it."""
+"""Reads TOML strictly: a wrong, missing or unknown key is an error that names it.
+
+:class:`Table` is for files whose values depend on each other, such as the gate's limits. The
+manifests of codecs and data sets are read by :mod:`harness.catalog.record`.
+"""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -13,30 +17,38 @@ from harness.errors import ManifestError
 T = TypeVar("T")
 _REQUIRED: Any = object()
 
+TYPE_NAMES = {
+    str: "string",
+    int: "integer",
+    float: "float",
+    bool: "boolean",
+    list: "array",
+    dict: "table",
+}
+"""TOML's name of each type."""
+
 
 class Table:
-    """One table of a manifest, taken apart key by key; :meth:`done` refuses what is left over."""
+    """One table of a TOML file, taken apart key by key; :meth:`done` refuses what is left over."""
 
     def __init__(self, data: dict[str, Any], where: str) -> None:
         self._data = dict(data)
         self._known: list[str] = []
         self.where = where
 
-    def _take(self, key: str, kind: type[T] | tuple[type, ...], default: Any) -> Any:
+    def _take(self, key: str, kind: type, default: Any) -> Any:
         self._known.append(key)
         if key not in self._data:
             if default is _REQUIRED:
                 raise ManifestError(f"{self.where}: key '{key}' is missing")
             return default
         value = self._data.pop(key)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            names = kind.__name__ if isinstance(kind, type) else kind[0].__name__
-            raise ManifestError(f"{self.where}: '{key}' must be of type {names}, not {value!r}")
+        check_type(kind, value, key, self.where)
         return value
 
-    def text(self, key: str, default: str = _REQUIRED) -> str:
+    def text(self, key: str) -> str:
         """A string."""
-        value: str = self._take(key, str, default)
+        value: str = self._take(key, str, _REQUIRED)
         return value
 
     def texts(self, key: str) -> list[str]:
@@ -46,13 +58,10 @@ class Table:
             raise ManifestError(f"{self.where}: '{key}' must be a list of strings")
         return value
 
-    @overload
-    def integer(self, key: str) -> int: ...
-    @overload
-    def integer(self, key: str, default: T) -> int | T: ...
-    def integer(self, key: str, default: Any = _REQUIRED) -> Any:
+    def integer(self, key: str) -> int:
         """An integer."""
-        return self._take(key, int, default)
+        value: int = self._take(key, int, _REQUIRED)
+        return value
 
     @overload
     def number(self, key: str) -> float: ...
@@ -60,7 +69,7 @@ class Table:
     def number(self, key: str, default: T) -> float | T: ...
     def number(self, key: str, default: Any = _REQUIRED) -> Any:
         """A float or an integer."""
-        return self._take(key, (float, int), default)
+        return self._take(key, float, default)
 
     def boolean(self, key: str, *, default: bool = _REQUIRED) -> bool:
         """``true`` or ``false``."""
@@ -68,7 +77,7 @@ class Table:
         return value
 
     def free(self, key: str) -> dict[str, Any]:
-        """A table whose keys are the owner's own; empty when absent."""
+        """A table whose keys are free; empty when absent."""
         value: dict[str, Any] = self._take(key, dict, {})
         return dict(value)
 
@@ -92,11 +101,6 @@ class Table:
                 raise ManifestError(f"{self.where}: '{key}.{name}' must be a table")
             yield name, Table(entry, f"{self.where} [{key}.{name}]")
 
-    def rest(self) -> dict[str, Any]:
-        """All keys that were not taken yet."""
-        rest, self._data = self._data, {}
-        return rest
-
     def done(self) -> None:
         """Refuse keys that nothing took.
 
@@ -104,18 +108,51 @@ class Table:
             ManifestError: A key is left over.
         """
         for key in self._data:
-            near = difflib.get_close_matches(key, self._known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(self._known)}"
-            raise ManifestError(f"{self.where}: unknown key '{key}'", hint)
+            raise unknown_key(self.where, key, self._known)
 
 
-def read_toml(path: Path) -> Table:
-    """The top table of a manifest.
+def check_type(kind: type, value: object, key: str, where: str) -> None:
+    """Refuse a value that TOML does not give the type ``kind``; an integer may stand for a float.
+
+    Raises:
+        ManifestError: It names the key, the type that is wanted, and the value.
+    """
+    accepted = (float, int) if kind is float else kind
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        wanted = TYPE_NAMES[kind]
+        raise ManifestError(f"{where}: '{key}' must be of type {wanted}, not {value!r}")
+
+
+def unknown_key(where: str, key: str, known: Iterable[str], also: str = "") -> ManifestError:
+    """The error of an unknown key, with the nearest of the known ones.
+
+    Args:
+        where: The file and the table.
+        key: The unknown key.
+        known: The keys that the table may hold.
+        also: What else is wrong with the table.
+    """
+    near = difflib.get_close_matches(key, known := list(known), n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+    return ManifestError(f"{where}: unknown key '{key}'{also and f', and {also}'}", hint)
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file.
 
     Raises:
         ManifestError: The file cannot be read or is not TOML.
     """
     try:
-        return Table(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ManifestError(f"{path}: {error}") from error
+
+
+def read_toml(path: Path) -> Table:
+    """The top table of a TOML file.
+
+    Raises:
+        ManifestError: The file cannot be read or is not TOML.
+    """
+    return Table(load_toml(path), str(path))

@@ -1,4 +1,4 @@
-"""The command line: one file a command, loaded when it is called for."""
+"""The command line: one file per command, imported when that command is used."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any
 
 import click
 
-from harness._version import __version__
-from harness.errors import HarnessError
+from harness import __version__
+from harness.errors import HarnessError, Lack
 
 COMMANDS = {
     "run": "Measure codecs on images; the same command again finishes what is missing.",
-    "plan": "Show what 'run' would do: cases, what is done, expected time and disk.",
-    "runtime": "Measure speed and memory alone, over resolutions.",
-    "list": "List codecs, datasets, metrics or runs.",
+    "plan": "Show what 'run' would do: cases, what is done, expected time and disk space.",
+    "runtime": "Measure only speed and memory, over resolutions.",
+    "list": "List codecs, data sets, metrics or runs.",
     "doctor": "Show what works here, what does not, and the command that fixes it.",
-    "check": "Test an adapter against the contract.",
+    "check": "Test an adapter against the codec contract.",
     "env": "List, build, enter or remove the environments that codecs run in.",
-    "upstream": "Fetch the repositories that adapters run code of.",
+    "upstream": "Fetch the repositories whose code adapters run.",
     "weights": "Fetch the weights of codecs.",
-    "bdrate": "Print BD-rate tables of a results folder.",
-    "report": "Write R-D plots, tables and an HTML page of a results folder.",
-    "compare": "Compare a candidate with its base; exit code 1 where it got worse.",
+    "bdrate": "Print tables of BD-rates.",
+    "report": "Write R-D plots, tables and an HTML page of results.",
+    "compare": "Compare a candidate with its base; exit code 1 if it got worse.",
     "history": "Show a codec's metrics over its checkpoints, and where they changed.",
-    "paper": "Write a paper's tables and figures, measured beside published.",
+    "paper": "Write a paper's tables and figures, measured values beside published ones.",
     "encode": "Encode one image file with a codec.",
     "decode": "Decode one bitstream file with a codec.",
-    "completion": "Print the shell completion script for bash, zsh or fish.",
+    "completion": "Print the completion script for bash, zsh or fish.",
 }
 
 
@@ -37,8 +37,8 @@ class LazyGroup(click.Group):
     """A group that imports a command's module only when the command runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """All commands, in the order people meet them."""
-        return list(COMMANDS)
+        """All commands, in the order in which people need them."""
+        return [*COMMANDS]  # 'list' is here the command of that name, once it is imported
 
     def get_command(
         self,
@@ -59,16 +59,14 @@ class LazyGroup(click.Group):
     ) -> None:
         """The list of commands, without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([*COMMANDS.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="harness")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.pass_context
-def group(ctx: click.Context, *, debug: bool) -> None:
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+def group() -> None:
     """Benchmark image codecs: real bytes, real decoders, numbers that can be defended."""
-    ctx.obj = {"debug": debug}
 
 
 def main(arguments: list[str] | None = None) -> Any:
@@ -78,20 +76,41 @@ def main(arguments: list[str] | None = None) -> Any:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what runs is ended in order
     try:
-        return group(arguments, prog_name="harness")
+        return group.main(arguments, prog_name="harness", standalone_mode=False)
+    except click.Abort:
+        sys.exit(130)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
     except Exception as error:
-        from harness.codec import CodecError
-
         if "--debug" in (sys.argv if arguments is None else arguments):
             raise
-        if isinstance(error, HarnessError):
-            problem, remedy = error.problem, error.remedy
-        elif isinstance(error, CodecError):
-            problem, _, remedy = str(error).partition("; ")
-        else:
-            problem = f"unexpected {type(error).__name__}: {error}"
-            remedy = "please report what 'harness --debug ...' prints; finished work is kept"
-        click.secho(f"error: {problem}", fg="red", err=True)
-        if remedy:
-            click.secho(f"  {remedy}", err=True)
+        lack = _lack(error)
+        click.secho(f"error: {lack.problem}", fg="red", err=True)
+        if lack.remedy:
+            click.secho(f"  {lack.remedy}", err=True)
         sys.exit(2)
+
+
+def _lack(error: Exception) -> Lack:
+    """What is wrong and what to do about it, as two lines for the user."""
+    from harness.codec import CodecError
+
+    if isinstance(error, HarnessError | CodecError):
+        return Lack(error.problem, error.remedy)
+    if isinstance(error, click.UsageError):
+        command = error.ctx.command_path if error.ctx else "harness"
+        return Lack(_misuse(error), f"'{command} --help' shows what it takes")
+    return Lack(
+        f"unexpected {type(error).__name__}: {error}",
+        "please report what 'harness --debug ...' prints; finished work is kept",
+    )
+
+
+def _misuse(error: click.UsageError) -> str:
+    missing = isinstance(error, click.MissingParameter)
+    if not missing and isinstance(error, click.BadParameter) and error.param is not None:
+        option = isinstance(error.param, click.Option)
+        name = error.param.opts[0] if option else error.param.human_readable_name
+        return f"{name} {error.message}"
+    return error.format_message()

@@ -9,55 +9,42 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import complete_codec, environment_option
+from harness.cli.names import complete_codec
+from harness.cli.options import (
+    device_option,
+    environment_option,
+    memory_option,
+    threads_option,
+    timeout_option,
+    weights_option,
+)
+from harness.conformance.check import Conditions
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.catalog.codec_spec import CodecSpec, EnvironmentName
-    from harness.conformance.check import Conditions
 
 COLOURS = {"pass": "green", "fail": "red", "refused": "yellow"}
 
 
 @click.command("check")
 @click.argument("codecs", metavar="CODEC...", nargs=-1, shell_complete=complete_codec)
-@click.option("--all-adapters", is_flag=True, help="Check every codec, and every manifest.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
-@click.option(
-    "--weights",
-    type=click.Choice(["pretrained", "random"]),
-    default="pretrained",
-    show_default=True,
-    help="Random weights test all but what the images look like.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Threads for the codec.",
-)
+@click.option("--all-adapters", is_flag=True, help="Check every codec and every manifest.")
+@device_option
+@weights_option
+@threads_option.but(default=Conditions.threads, show_default=True, help="Threads for the codec.")
 @environment_option
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
+@timeout_option.but(default=Conditions.call_seconds)
+@memory_option.but(
+    default=Conditions.memory_bytes / 2**30,
     show_default=True,
-    metavar="SECONDS",
-    help="The longest that one call may take.",
-)
-@click.option(
-    "--memory-limit",
-    type=click.FloatRange(min=0, min_open=True),
-    default=8.0,
-    show_default=True,
-    metavar="GIB",
-    help="The most memory that a process of the codec may take.",
+    help="The most memory a codec's process may take.",
 )
 @click.option(
     "--log",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Keep what the codec prints in this file, with its tracebacks.",
+    metavar="FILE",
+    help="Keep what the codec prints, tracebacks included, in this file.",
 )
 def command(
     *,
@@ -71,15 +58,14 @@ def command(
     memory_limit: float,
     log: Path | None,
 ) -> None:
-    """Test adapters against the contract, in real worker processes.
+    """Test adapters against the codec contract, in real worker processes.
 
-    Sizes, contents, rate points, damaged bitstreams, and that the decoder needs nothing but the
-    bytes. A codec may refuse an image; it may not crash, hang or return something else. The exit
-    code is 1 when a test fails.
+    It covers sizes, contents, rate points and damaged bitstreams, and that the decoder needs
+    nothing but the bytes. A codec may refuse an image; it may not crash, hang or return something
+    else. The exit code is 1 if a test fails.
     """
     from harness.catalog.codecs import load_catalog
-    from harness.conformance.check import Conditions
-    from harness.readiness.parts import parts, summary
+    from harness.readiness.ready import Readiness, summary
 
     catalog = load_catalog()
     if not codecs and not all_adapters:
@@ -108,7 +94,8 @@ def command(
                 if spec.name in required:
                     raise
                 click.secho(f"{spec.name} ({spec.title}): not checked", fg="yellow")
-                seen = summary(parts(spec, environment, conditions.weights))
+                readiness = Readiness(weights=conditions.weights, environment=environment)
+                seen = summary(readiness.needs(spec))
                 click.echo(f"  {seen or error.problem}\n  -> {error.remedy}")
     if failed:
         raise SystemExit(1)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.options import limits_option
+
 
 @click.command("compare")
 @click.argument("base", type=click.Path(path_type=Path))
@@ -16,26 +18,26 @@ import click
     "base_codec",
     default="",
     metavar="CODEC[@CHECKPOINT]",
-    help="What to take of BASE; the file's name or the head of its sha256 names a checkpoint.",
+    help="What to take from BASE; a checkpoint is named by its file or the start of its sha256.",
 )
 @click.option(
     "--candidate",
     "candidate_codec",
     default="",
     metavar="CODEC[@CHECKPOINT]",
-    help="What to take of CANDIDATE, or of BASE where that is all there is.",
+    help="What to take from CANDIDATE, or from BASE if no other folder is named.",
 )
+@limits_option
 @click.option(
-    "--limits",
+    "--markdown",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="TOML file that says from where on a change counts.",
+    help="Also write the tables as Markdown.",
 )
 @click.option(
-    "--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write it as Markdown."
+    "--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write JUnit XML."
 )
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML.")
-@click.option("--quiet", is_flag=True, help="Print the verdict alone, and no tables.")
+@click.option("--quiet", is_flag=True, help="Print only the verdict, no tables.")
 def command(
     base: Path,
     candidate: Path | None,
@@ -49,8 +51,8 @@ def command(
 ) -> None:
     """Compare a candidate with its base: bits, quality, BD-rate, speed, and whether it ran.
 
-    BASE and CANDIDATE are runs or results folders. Two checkpoints of one folder are compared by
-    --base and --candidate. Exit code 1: something got worse or did not run.
+    BASE and CANDIDATE are runs or results folders. To compare two checkpoints in one folder, name
+    them with --base and --candidate. The exit code is 1 if something got worse or did not run.
     """
     from harness import load_results
     from harness.cli.table import print_report_table
@@ -58,11 +60,11 @@ def command(
     from harness.gate.junit import junit as junit_xml
     from harness.gate.limits import Limits, read_limits
     from harness.gate.pairs import Side
-    from harness.gate.tables import comparison_markdown, comparison_tables, verdict_lines
+    from harness.gate.report import comparison_markdown, comparison_tables, verdict_lines
 
     if candidate is None and not (base_codec and candidate_codec):
         raise click.UsageError(
-            "name a second folder, or choose two of one by --base and --candidate"
+            "name a second folder, or choose two codecs of one with --base and --candidate"
         )
     chosen = read_limits(limits) if limits else Limits()
     folders = (base, candidate or base)

@@ -8,13 +8,13 @@ import click
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    r"""Print the completion script of a SHELL.
+    """Print the completion script for SHELL.
 
     \b
     bash:  harness completion bash >> ~/.bashrc
     zsh:   harness completion zsh >> ~/.zshrc
     fish:  harness completion fish > ~/.config/fish/completions/harness.fish
-    """
+    """  # noqa: D301 - click needs the control character itself
     from click.shell_completion import get_completion_class
 
     from harness.cli import group

@@ -16,7 +16,7 @@ from harness.cli.options import one_codec_options
 @one_codec_options
 def command(*, bitstream: Path, image: Path, codec: str, **options: Any) -> None:
     """Decode the file BITSTREAM into the PNG file IMAGE."""
-    from harness.api import load_codec
+    from harness import load_codec
     from harness.errors import HarnessError
     from harness.images.files import write_png
 

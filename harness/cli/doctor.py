@@ -8,18 +8,14 @@ from pathlib import Path
 
 import click
 
+from harness.cli.options import json_option, results_option
+
 MARKS = {"works": ("ok", "green"), "missing": ("no", "red"), "warning": ("!!", "yellow")}
 
 
 @click.command("doctor")
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="The results folder to look at.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
+@results_option
+@json_option
 def command(*, results: Path, as_json: bool) -> None:
     """Show what works here, what does not, and the command that fixes it.
 

@@ -17,9 +17,10 @@ from harness.cli.options import one_codec_options
 def command(*, image: Path, bitstream: Path, codec: str, **options: Any) -> None:
     """Encode the file IMAGE into the file BITSTREAM, and print its bits per pixel.
 
-    The bytes are the codec's own; decode them with the same --codec and --rate.
+    The bytes are the codec's own: decode them with the same --codec and --rate, and with the same
+    --threads where the codec depends on them.
     """
-    from harness.api import load_codec
+    from harness import load_codec
     from harness.images.files import read_image
     from harness.store.shards import write_bytes
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from click.shell_completion import CompletionItem
 
+from harness.cli.options import json_option
+from harness.cli.text import counted
 from harness.errors import HarnessError, UnknownName
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def environments() -> list[Named]:
 
 
 def named(name: str) -> list[Named]:
-    """The environments of a name, or that of the codec of this name.
+    """The environments of that name, or the environment of the codec of that name.
 
     Raises:
         UnknownName: There is none; the message names the nearest.
@@ -73,9 +75,9 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option
 def list_(*, as_json: bool) -> None:
-    """List the environments that manifests name, and what is built of each."""
+    """List the environments that manifests name, and which of them are built."""
     rows = [row for one in environments() for row in _rows(one)]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -131,16 +133,16 @@ def _image(environment: Docker) -> dict[str, Any]:
     show_default=True,
     help="A virtual environment, or an image for containers.",
 )
-@click.option("--base", metavar="IMAGE", help="The image to build upon, with --backend docker.")
+@click.option("--base", metavar="IMAGE", help="The image to build on, with --backend docker.")
 def build(*, names: tuple[str, ...], backend: Backend, base: str | None) -> None:
     """Build environments: the packages that upstream's code needs, never that code itself.
 
-    What is built already is left as it is, and a build that was stopped goes on.
+    What is already built is left as it is; a build that was interrupted continues.
     """
     from harness.environments import Venv, docker_image
 
     if base is not None and backend != "docker":
-        raise HarnessError("--base is for images", "add --backend docker, or leave --base away")
+        raise HarnessError("--base is for images", "add --backend docker, or leave out --base")
     for one in [found for name in names for found in named(name)]:
         click.secho(f"environment '{one.spec.name}' ({backend})", bold=True)
         if backend == "venv":
@@ -158,23 +160,24 @@ def build(*, names: tuple[str, ...], backend: Backend, base: str | None) -> None
 @click.option(
     "--backend",
     type=click.Choice(["venv", "docker"]),
-    help="Which of the two; by default the one that is built.",
+    help="Which of the two; the one that is built when not given.",
 )
 def shell(*, name: str, arguments: tuple[str, ...], backend: Backend | None) -> None:
     """Open a shell in an environment, or run COMMAND there.
 
-    It begins in upstream's checkout, which is writable, to build the extension that some codecs
-    need. In a container there is a network, and nothing but the checkout outlives the shell.
+    It starts in upstream's checkout, which is writable, so that the extension that some codecs
+    need can be built. A container has network access, and only the checkout outlives the shell.
     """
+    from harness.assets.checkout import upstream_folder
     from harness.environments import Docker, choose
 
     one = named(name)[0]
     environment = choose(one.codecs[0], backend or "auto")
-    if reason := environment.missing():
-        raise HarnessError(reason)
+    if (lack := environment.lack()) is not None:
+        raise HarnessError.of(lack)
     checkouts = [path for path in dict.fromkeys(map(_checkout, one.codecs)) if path is not None]
-    folder = next(filter(None, (codec.upstream_folder for codec in one.codecs)), None)
-    start = folder if folder is not None and folder.is_dir() else Path.cwd()
+    starts = filter(None, map(upstream_folder, one.codecs))
+    start = next((folder for folder in starts if folder.is_dir()), Path.cwd())
     for codec in one.codecs:
         if codec.upstream is not None and _checkout(codec) is None:
             click.echo(f"no checkout yet: run 'harness upstream fetch {codec.name}'", err=True)
@@ -213,10 +216,10 @@ def _in_venv(
 @click.option(
     "--backend",
     type=click.Choice(["venv", "docker"]),
-    help="Which of the two; both by default.",
+    help="Which of the two; both when not given.",
 )
 def remove(*, names: tuple[str, ...], backend: Backend | None) -> None:
-    """Remove environments, those of older recipes too, and containers that a killed run left."""
+    """Remove environments, including those of older recipes, and containers left by killed runs."""
     for name in dict.fromkeys(one.spec.name for n in names for one in named(n)):
         if backend != "docker":
             _remove_venvs(name)
@@ -243,6 +246,6 @@ def _remove_images(name: str, *, required: bool) -> None:
             raise
         return
     if left:
-        click.echo(f"removed: {left} containers of runs that were killed")
+        click.echo(f"removed: {counted(left, 'container')} of killed runs")
     if images:
-        click.echo(f"removed: {images} images of '{name}'")
+        click.echo(f"removed: {counted(images, 'image')} of '{name}'")

@@ -6,57 +6,37 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import complete_codec, complete_metric, split
+from harness.cli.names import complete_codec
+from harness.cli.options import (
+    format_option,
+    limits_option,
+    metric_option,
+    out_option,
+    rate_option,
+    read_results_option,
+)
 
 
 @click.command("history")
 @click.argument("codec", shell_complete=complete_codec)
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="A run, or a results folder with several.",
-)
-@click.option(
-    "--metrics", multiple=True, callback=split, shell_complete=complete_metric, metavar="NAMES",
-    help="Metrics; all that have values when not given.",
-)  # fmt: skip
-@click.option(
-    "--rate", multiple=True, callback=split, metavar="IDS", help="Rate points; all by default."
-)
-@click.option(
-    "--limits",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="TOML file that says from where on a change counts, as for 'harness compare'.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("reports/history"),
-    show_default=True,
-    help="Where the plots go.",
-)
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "markdown", "csv"]),
-    default="table",
-    show_default=True,
-)
+@read_results_option
+@metric_option
+@rate_option
+@limits_option
+@out_option.but(default=Path("reports/history"), help="The folder to write plots to.")
+@format_option("table", "markdown", "csv")
 def command(
     codec: str,
     results: Path,
-    metrics: tuple[str, ...],
+    metric: tuple[str, ...],
     rate: tuple[str, ...],
     limits: Path | None,
     out: Path,
     style: str,
 ) -> None:
-    """Show the metrics of CODEC over its checkpoints, and the steps at which they changed."""
+    """Show the metrics of CODEC over its checkpoints and the steps at which they changed."""
     from harness import load_results
-    from harness.analysis.measures import measure_named
+    from harness.catalog.metrics import metric_named
     from harness.cli.table import print_report_table
     from harness.errors import HarnessError, UnknownName
     from harness.gate.history import histories
@@ -64,9 +44,9 @@ def command(
     from harness.gate.limits import Limits, read_limits
     from harness.report import render
 
-    measures = [measure_named(name) for name in metrics] or None
-    chosen = read_limits(limits) if limits else Limits()
-    found, by = histories(load_results(results), codec, measures, chosen)
+    chosen = [metric_named(name) for name in metric] or None
+    judged_by = read_limits(limits) if limits else Limits()
+    found, by = histories(load_results(results), codec, chosen, judged_by)
     known = list(dict.fromkeys(history.rate for history in found))
     for name in rate:
         if name not in known:

@@ -1,4 +1,4 @@
-"""``harness list``: the codecs, data sets and metrics that there are."""
+"""``harness list``: the codecs, data sets, metrics and runs that there are."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.options import json_option, results_option
+from harness.cli.renamed import positional_results
+
 if TYPE_CHECKING:
     from harness.catalog.codec_spec import CodecSpec
     from harness.catalog.datasets import DatasetSpec
+    from harness.errors import ManifestError
 
 Row = dict[str, Any]
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 @click.group()
 def command() -> None:
-    """List codecs, datasets, metrics or runs."""
+    """List codecs, data sets, metrics or runs."""
 
 
 @command.command()
-@as_json
+@json_option
 def codecs(*, as_json: bool) -> None:
-    """List the codecs, and whether each can run here."""
+    """List the codecs and whether each can run here."""
     from harness.catalog.codecs import load_catalog
 
     catalog = load_catalog()
@@ -53,8 +55,10 @@ def codecs(*, as_json: bool) -> None:
 
 
 def _codec(spec: CodecSpec) -> Row:
-    from harness.readiness.parts import lacking
+    from harness.errors import Lack
+    from harness.readiness.ready import Readiness
 
+    ready = Readiness().at_any(spec)
     return {
         "codec": spec.name,
         "title": spec.title,
@@ -62,7 +66,7 @@ def _codec(spec: CodecSpec) -> Row:
         "rates": [rate.id for rate in spec.rates],
         "options": {key: value for key, value in spec.options.items() if key != "external"},
         "in_all": spec.in_all,
-        "unavailable": lacking(spec),
+        "unavailable": str(ready) if isinstance(ready, Lack) else None,
     }
 
 
@@ -72,14 +76,16 @@ def _span(rates: Sequence[str]) -> str:
 
 
 @command.command()
-@as_json
+@json_option
 def datasets(*, as_json: bool) -> None:
-    """List the data sets, and whether each is on this machine."""
+    """List the data sets and whether each is on this machine."""
     from harness.catalog.datasets import load_datasets
 
-    specs = load_datasets()
-    rows = [_dataset(spec) for spec in specs.values()]
-    own = (_folder(path) for path in _own_folders() if path.name not in specs)
+    catalog = load_datasets()
+    rows = [_dataset(spec) for spec in catalog.datasets.values()]
+    rows += [_broken(name, error) for name, error in catalog.broken.items()]
+    known = {row["dataset"] for row in rows}
+    own = (_folder(path) for path in _own_folders() if path.name not in known)
     rows += [row for row in own if row["images"]]
     if as_json:
         _print_json(rows)
@@ -87,14 +93,20 @@ def datasets(*, as_json: bool) -> None:
     _print_table(
         ("dataset", "title", "images", "licence", "here"),
         [
-            (row["dataset"], row["title"], str(row["images"]), row["licence"], _whereabouts(row))
+            (
+                row["dataset"],
+                row["title"] or "",
+                str(row["images"] or ""),
+                row["licence"] or "",
+                row["unavailable"] or _whereabouts(row),
+            )
             for row in rows
         ],
     )
 
 
 def _dataset(spec: DatasetSpec) -> Row:
-    from harness.assets.datasets import count_here
+    from harness.images.datasets import count_here
 
     count, folder = count_here(spec)
     return {
@@ -106,11 +118,17 @@ def _dataset(spec: DatasetSpec) -> Row:
         "here": count,
         "folder": str(folder) if folder else None,
         "download_bytes": spec.archive.size if spec.archive else None,
+        "unavailable": None,
     }
 
 
+def _broken(name: str, error: ManifestError) -> Row:
+    keys = ("dataset", "title", "images", "licence", "homepage", "here", "folder", "download_bytes")
+    return {**dict.fromkeys(keys), "dataset": name, "unavailable": str(error)}
+
+
 def _own_folders() -> Iterator[Path]:
-    from harness.assets.datasets import data_roots
+    from harness.images.datasets import data_roots
 
     for root in data_roots():
         if root.is_dir():
@@ -118,7 +136,7 @@ def _own_folders() -> Iterator[Path]:
 
 
 def _folder(path: Path) -> Row:
-    from harness.assets.datasets import scan
+    from harness.images.datasets import scan
 
     count = len(scan(path))
     return {
@@ -130,6 +148,7 @@ def _folder(path: Path) -> Row:
         "here": count,
         "folder": str(path),
         "download_bytes": None,
+        "unavailable": None,
     }
 
 
@@ -144,7 +163,7 @@ def _whereabouts(row: Row) -> str:
 
 
 @command.command()
-@as_json
+@json_option
 def metrics(*, as_json: bool) -> None:
     """List the metrics."""
     from harness.catalog.metrics import METRICS
@@ -178,10 +197,11 @@ def metrics(*, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("results", type=click.Path(path_type=Path), default=Path("results"), required=False)
-@as_json
+@positional_results
+@results_option
+@json_option
 def runs(*, results: Path, as_json: bool) -> None:
-    """List the runs of a RESULTS folder, and what each holds."""
+    """List the runs in a results folder and what each contains."""
     from harness.errors import HarnessError
     from harness.store.load import run_folders
 

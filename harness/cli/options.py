@@ -1,15 +1,69 @@
-"""Options that several commands share, and the completion of names."""
+"""The options that several commands share, each declared once.
+
+What a dataclass already says of an option, its type and its default, is taken from there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
-from click.shell_completion import CompletionItem
+
+from harness.cli.names import (
+    complete_codec,
+    complete_codec_or_all,
+    complete_dataset,
+    complete_metric,
+    complete_rate,
+)
+from harness.cli.renamed import renamed_option
+from harness.cli.types import AtLeast, Exclusion, FolderName, Positive
+from harness.plan.request import Request
+
+if TYPE_CHECKING:
+    from harness.analysis import BDOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Shared:
+    """An option that several commands have; decorates a command as ``click.option`` does."""
+
+    def __init__(self, *names: str, **attributes: Any) -> None:
+        self.names = names
+        self.attributes = attributes
+
+    def __call__(self, command: F) -> F:
+        """Give the option to a command."""
+        return click.option(*self.names, **self.attributes)(command)
+
+    def but(self, **attributes: Any) -> Shared:
+        """The same option, with other attributes where a command's meaning differs."""
+        return Shared(*self.names, **(self.attributes | attributes))
+
+
+def field(owner: type, name: str, **attributes: Any) -> Shared:
+    """The option of a dataclass's field, with the field's name, type and default.
+
+    Args:
+        owner: The dataclass.
+        name: One of its fields, with a default.
+        **attributes: What else :func:`click.option` takes.
+    """
+    kind, default = get_type_hints(owner)[name], getattr(owner, name)
+    known: dict[str, Any] = {"default": default, "show_default": default not in {None, ()}}
+    if get_origin(kind) is Literal:
+        known["type"] = click.Choice(get_args(kind))
+    elif kind is bool:
+        known |= {"is_flag": True, "show_default": False}
+    elif kind is Path:
+        known["type"] = click.Path(path_type=Path)
+    elif kind == Sequence[str]:
+        known |= {"multiple": True, "callback": split}
+    return Shared(f"--{name.replace('_', '-')}", **(known | attributes))
 
 
 def split(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -17,154 +71,176 @@ def split(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tup
     return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
 
 
-def _complete(names: Callable[[], list[str]]) -> Callable[..., list[CompletionItem]]:
-    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        done, comma, last = incomplete.rpartition(",")
-        return [CompletionItem(done + comma + name) for name in names() if name.startswith(last)]
+def combined(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Several options as one decorator; help lists them in this order."""
 
-    return complete
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
 
-
-def _codec_names() -> list[str]:
-    from harness.catalog.codecs import load_catalog
-
-    return ["all", *load_catalog().codecs]
+    return decorate
 
 
-def _dataset_names() -> list[str]:
-    from harness.paths import data_folder
-
-    return [path.stem for path in sorted(data_folder("datasets").glob("*.toml"))]
-
-
-def _metric_names() -> list[str]:
-    from harness.catalog.metrics import METRICS
-
-    return list(METRICS)
-
-
-complete_codec = _complete(_codec_names)
-complete_dataset = _complete(_dataset_names)
-complete_metric = _complete(_metric_names)
-
-environment_option = click.option(
-    "--environment", type=click.Choice(["auto", "inline", "venv", "docker"]), default="auto",
-    show_default=True, help="Where a codec runs whose manifest names an environment.",
+codec_option = field(
+    Request, "codec", metavar="NAME,...", shell_complete=complete_codec_or_all,
+    help="Codec names, 'name@checkpoint', or 'all'.",
 )  # fmt: skip
-
-codec_option = click.option(
-    "--codec", multiple=True, default=("all",), show_default=True, callback=split,
-    shell_complete=complete_codec, metavar="NAMES",
-    help="Codec names, 'name@checkpoint', or 'all'; commas between several.",
-)  # fmt: skip
-dataset_option = click.option(
-    "--dataset", multiple=True, default=("sample",), show_default=True, callback=split,
-    shell_complete=complete_dataset, metavar="NAMES",
+dataset_option = field(
+    Request, "dataset", metavar="NAME,...", shell_complete=complete_dataset,
     help="Data sets, or folders of images.",
 )  # fmt: skip
-device_option = click.option(
-    "--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.",
+rate_option = field(
+    Request, "rate", metavar="ID,...", shell_complete=complete_rate,
+    help="Rate points; all when not given.",
 )  # fmt: skip
-warmup_option = click.option(
-    "--warmup", type=int, default=1, show_default=True,
-    help="Calls before timing, once for each image size.",
+resolution_option = field(
+    Request, "resolution", metavar="HxW,...",
+    help="Height x width to derive from each image, or 'native'.",
 )  # fmt: skip
-timeout_option = click.option(
-    "--timeout", type=float, default=600.0, show_default=True, metavar="SECONDS",
-    help="The longest that one encode or decode call of a case may take.",
+metric_option = combined(
+    field(
+        Request, "metric", default=(), show_default=False, metavar="NAME,...",
+        shell_complete=complete_metric, help="Metrics; all when not given.",
+    ),
+    renamed_option("--metrics", "--metric", multiple=True),
 )  # fmt: skip
-memory_option = click.option(
-    "--memory-limit", type=float, metavar="GIB",
-    help="The most memory a codec's process may take; 90 % of the machine's by default.",
+device_option = field(Request, "device", metavar="DEVICE", help="cpu, cuda or cuda:N.")
+limit_option = field(
+    Request, "limit", type=AtLeast(1), metavar="IMAGES",
+    help="Take only the first images of each data set.",
 )  # fmt: skip
-threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads for the codec; all by default.",
+repeats_option = field(
+    Request, "repeats", type=AtLeast(1), metavar="CALLS",
+    help="Timed calls for each case; the median is reported.",
 )  # fmt: skip
-weights_option = click.option(
-    "--weights", type=click.Choice(["pretrained", "random"]), default="pretrained",
-    show_default=True, help="Random weights give true speed and memory, and no quality.",
+warmup_option = field(
+    Request, "warmup", type=AtLeast(0), metavar="CALLS",
+    help="Untimed calls before the first timed one, for each image size.",
 )  # fmt: skip
-results_option = click.option(
-    "--results", type=click.Path(path_type=Path), default=Path("results"),
-    show_default=True, help="The results folder.",
+timeout_option = field(
+    Request, "timeout", type=Positive(), metavar="SECONDS",
+    help="The longest that one encode or decode call may take.",
 )  # fmt: skip
+memory_option = field(
+    Request, "memory_limit", type=Positive(), metavar="GIB",
+    help="The most memory a codec's process may take; 90 % of the machine's when not given.",
+)  # fmt: skip
+threads_option = field(
+    Request, "threads", type=AtLeast(1), metavar="THREADS",
+    help="Threads for the codec; all usable cores when not given.",
+)  # fmt: skip
+environment_option = field(
+    Request, "environment", help="Where codecs run whose manifest names an environment."
+)
+weights_option = field(
+    Request, "weights",
+    help="Random weights need no download; they give true speed and memory, but no quality.",
+)  # fmt: skip
+results_option = field(
+    Request, "results", metavar="FOLDER",
+    help="The results folder, which contains a folder for each run.",
+)  # fmt: skip
+read_results_option = results_option.but(help="A results folder, or the folder of one run.")
+name_option = field(
+    Request, "name", type=FolderName(), help="The run's folder within the results folder."
+)
+no_download_option = Shared("--no-download", is_flag=True, help="Do not download data sets.")
 
-_MEASURING = (
+measuring_options = combined(
     codec_option,
     dataset_option,
-    click.option(
-        "--rate", multiple=True, callback=split, metavar="IDS",
-        help="Rate points; all when not given.",
-    ),
-    click.option(
-        "--resolution", default="native", show_default=True, metavar="HxW,...",
-        help="Height x width to derive from each image, or 'native'.",
-    ),
-    click.option("--upsample", is_flag=True, help="Enlarge images that are too small."),
-    click.option(
-        "--metrics", multiple=True, callback=split, shell_complete=complete_metric,
-        metavar="NAMES", help="Metrics; all when not given.",
-    ),
+    rate_option,
+    resolution_option,
+    field(Request, "upsample", help="Enlarge images that are too small, instead of skipping them."),
+    metric_option,
     device_option,
-    click.option("--limit", type=int, help="Take only the first images of each data set."),
-    click.option(
-        "--repeats", type=int, default=1, show_default=True,
-        help="Timed calls a case; the median is reported.",
-    ),
+    limit_option,
+    repeats_option,
     warmup_option,
     timeout_option,
     memory_option,
     threads_option,
     environment_option,
     weights_option,
-    click.option(
-        "--keep", type=click.Choice(["all", "bitstreams", "none"]), default="all",
-        show_default=True, help="What to keep beside the records, once scored.",
-    ),
+    field(Request, "keep", help="What to keep beside the records once a case is scored."),
     results_option,
-    click.option(
-        "--name", default="default", show_default=True, help="The run's folder in it.",
-    ),
-)  # fmt: skip
+    name_option,
+)
+"""Everything that says what to measure and how: the options of ``run`` and ``plan``."""
 
-
-_ONE_CODEC = (
-    click.option(
-        "--codec", required=True, shell_complete=complete_codec, metavar="NAME",
+one_codec_options = combined(
+    Shared(
+        "--codec", required=True, metavar="NAME", shell_complete=complete_codec,
         help="A codec's name, or 'name@checkpoint'.",
     ),
-    click.option("--rate", metavar="ID", help="Rate point; the middle one when not given."),
-    device_option,
-    environment_option,
-    click.option(
-        "--weights", type=click.Choice(["pretrained", "random"]), default="pretrained",
-        show_default=True, help="Which weights a network runs with.",
+    Shared(
+        "--rate", metavar="ID", shell_complete=complete_rate,
+        help="Rate point; the middle one when not given.",
     ),
-    click.option(
-        "--timeout", type=float, default=600.0, show_default=True, metavar="SECONDS",
-        help="The longest that it may take.",
+    device_option,
+    threads_option,
+    environment_option,
+    weights_option,
+    timeout_option,
+)  # fmt: skip
+"""The options of the commands that code one file."""
+
+anchor_option = Shared(
+    "--anchor", metavar="CODEC", shell_complete=complete_codec,
+    help="Codec that BD-rates compare with; a classical one when not given.",
+)  # fmt: skip
+pareto_option = Shared(
+    "--pareto", is_flag=True,
+    help="Keep only the Pareto front of each curve, instead of refusing one that is not monotone.",
+)  # fmt: skip
+bd_options = combined(
+    pareto_option,
+    Shared(
+        "--min-overlap", type=click.FloatRange(0, 1), show_default="1/3", metavar="SHARE",
+        help="Least share of the two quality ranges that both curves must cover.",
+    ),
+    Shared(
+        "--exclude", multiple=True, type=Exclusion(),
+        help="Leave out a codec's rate points below this mean bpp; repeatable.",
     ),
 )  # fmt: skip
+"""How BD-rates are computed; :func:`bd_options_of` reads them."""
+
+device_memory_option = Shared(
+    "--device-memory", type=Positive(), metavar="GB",
+    help="Mark what ran out of the device's memory as '> GB', as papers do.",
+)  # fmt: skip
+out_option = Shared(
+    "--out", type=click.Path(path_type=Path, file_okay=False), show_default=True,
+    metavar="FOLDER", help="The folder to write to.",
+)  # fmt: skip
+limits_option = Shared(
+    "--limits", type=click.Path(path_type=Path), metavar="FILE",
+    help="TOML file that states how large a change must be to count.",
+)  # fmt: skip
+json_option = Shared("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def one_codec_options(command: F) -> F:
-    """The options of the commands that code one file."""
-    for option in reversed(_ONE_CODEC):
-        command = option(command)
-    return command
+def format_option(*formats: str) -> Shared:
+    """``--format``, the way of printing tables; the first is the default."""
+    return Shared(
+        "--format", "style", type=click.Choice(formats), default=formats[0], show_default=True,
+        help="How to print the tables.",
+    )  # fmt: skip
 
 
-def measuring_options(command: F) -> F:
-    """All options that say what to measure and how: those of ``run`` and ``plan``."""
-    for option in reversed(_MEASURING):
-        command = option(command)
-    return command
+def request_of(options: Mapping[str, Any], *, download: bool) -> Request:
+    """The request that the measuring options make."""
+    chosen = {name: value for name, value in options.items() if name != "metric" or value}
+    return Request(download=download, **chosen)
 
 
-def request_of(options: dict[str, Any], *, download: bool) -> Any:
-    """The request that the options make."""
-    from harness.plan.request import Request
+def bd_options_of(
+    *, pareto: bool, min_overlap: float | None, exclude: Sequence[tuple[str, float]]
+) -> BDOptions:
+    """How BD-rates are to be computed, by the options given."""
+    from harness.analysis import BDOptions
 
-    if not options["metrics"]:
-        del options["metrics"]
-    return Request(download=download, **options)
+    options = BDOptions(pareto=pareto, exclude=dict(exclude))
+    return options if min_overlap is None else replace(options, min_overlap=min_overlap)

@@ -7,25 +7,34 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import split
+from harness.cli.names import complete_codec_or_all, complete_protocol
+from harness.cli.options import (
+    anchor_option,
+    device_memory_option,
+    out_option,
+    pareto_option,
+    read_results_option,
+    split,
+)
+from harness.cli.types import AtLeast, Positive
 
 if TYPE_CHECKING:
     from harness.paper.crops import Box
-    from harness.paper.material import Material
     from harness.paper.pictures import Picture
+    from harness.paper.results import PaperResults
 
 Wanted = tuple[str, str | None, "Box | None"]
 
 
 class PictureOption(click.ParamType[Wanted]):
-    """``dataset/image``, with ``@left,top,width,height`` for a part that the user chose."""
+    """``dataset/image``, or ``dataset/image@left,top,width,height`` for a part of it."""
 
     name = "dataset/image[@left,top,width,height]"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> Wanted:
-        """Data set, image and part."""
+        """The data set, the image and the part, each ``None`` where it is left to choose."""
         from harness.paper.crops import Box
 
         place, at, numbers = value.partition("@")
@@ -42,47 +51,32 @@ class PictureOption(click.ParamType[Wanted]):
 
 
 @click.command("paper")
-@click.argument("protocol")
-@click.option(
-    "--results",
-    default="results",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="The results folder, or the folder of one run.",
-)
-@click.option(
-    "--out",
-    default="reports/paper",
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The folder to write to.",
-)
+@click.argument("protocol", shell_complete=complete_protocol)
+@read_results_option
+@out_option.but(default=Path("reports/paper"))
 @click.option(
     "--also",
     multiple=True,
     default=("all",),
     show_default=True,
     callback=split,
-    metavar="NAMES",
+    metavar="NAME,...",
+    shell_complete=complete_codec_or_all,
     help="Measured codecs to show beside the protocol's; 'all' or 'none'.",
 )
-@click.option("--anchor", help="Another codec than the protocol's that BD-rates compare with.")
-@click.option("--pareto", is_flag=True, help="BD-rates from the Pareto front of each curve.")
-@click.option(
-    "--device-memory",
-    type=float,
-    metavar="GB",
-    help="Marks what ran out of memory as '> GB', as papers do.",
-)
+@anchor_option.but(help="Codec that BD-rates compare with; the protocol's when not given.")
+@pareto_option
+@device_memory_option
 @click.option(
     "--picture",
     "pictures",
     multiple=True,
     type=PictureOption(),
-    help="Photographs to show, and what part of them; where codecs differ most by default.",
+    help="Photograph to show, and which part of it; where codecs differ most when not given.",
+    metavar=PictureOption.name.upper(),
 )
-@click.option("--bpp", type=click.FloatRange(0, min_open=True), help="Bitrate of the pictures.")
-@click.option("--crop", type=click.IntRange(min=8), help="Side of the part that is shown, in px.")
+@click.option("--bpp", type=Positive(), metavar="BPP", help="Bitrate of the pictures.")
+@click.option("--crop", type=AtLeast(8), metavar="PX", help="Side of the part shown, in pixels.")
 def command(
     protocol: str,
     results: Path,
@@ -96,35 +90,35 @@ def command(
     bpp: float | None,
     crop: int | None,
 ) -> None:
-    """Write the tables and figures of PROTOCOL, measured beside published.
+    """Write the tables and figures of PROTOCOL, measured values beside published ones.
 
-    PROTOCOL is the name of one that comes with the harness (progic), or a .toml file.
+    PROTOCOL is a .toml file, or the name of one that comes with the harness, such as progic.
     """
     from dataclasses import replace
 
     from harness import load_results
     from harness.analysis import BDOptions
-    from harness.paper.material import material
     from harness.paper.protocol import find_protocol
     from harness.paper.reference import load_reference
+    from harness.paper.results import select_results
     from harness.paper.write import PaperOptions, write_paper
     from harness.paths import data_folder
 
     asked = find_protocol(protocol, data_folder("protocols"))
     shown = replace(asked.pictures, bpp=bpp or asked.pictures.bpp, crop=crop or asked.pictures.crop)
     asked = replace(asked, pictures=shown)
-    of = material(load_results(results), asked, also)
-    found, not_shown = _pictures(of, results, pictures)
+    chosen = select_results(load_results(results), asked, also)
+    found, not_shown = _pictures(chosen, results, pictures)
     options = PaperOptions(anchor, BDOptions(pareto=pareto), device_memory)
     paths = write_paper(
-        of, load_reference(), out, pictures=found, not_shown=not_shown, options=options
+        chosen, load_reference(), out, pictures=found, not_shown=not_shown, options=options
     )
     for path in paths:
         click.echo(path)
 
 
 def _pictures(
-    of: Material, results: Path, wanted: tuple[Wanted, ...]
+    chosen: PaperResults, folder: Path, wanted: tuple[Wanted, ...]
 ) -> tuple[list[Picture], dict[str, str]]:
     """The panels, and by data set why there is none; what was asked for by name must be there."""
     from dataclasses import replace
@@ -132,24 +126,24 @@ def _pictures(
     from harness.errors import HarnessError, UnknownName
     from harness.paper.photographs import load_picture
 
-    shown = of.protocol.pictures
-    codecs = of.rows(shown.codecs)
+    shown = chosen.protocol.pictures
+    codecs = chosen.rows(shown.codecs)
     found, not_shown = [], {}
-    for dataset, image, box in wanted or [(name, None, None) for name in of.protocol.datasets]:
-        if dataset not in of.protocol.datasets:
-            raise UnknownName("data set of the protocol", dataset, of.protocol.datasets)
-        records = of.quality[of.quality["dataset"] == dataset]
+    for dataset, image, box in wanted or [(name, None, None) for name in chosen.protocol.datasets]:
+        if dataset not in chosen.protocol.datasets:
+            raise UnknownName("data set of the protocol", dataset, chosen.protocol.datasets)
+        records = chosen.quality[chosen.quality["dataset"] == dataset]
         if records.empty and not wanted:
             not_shown[dataset] = "not measured"
             continue
         try:
             picture = load_picture(
-                results, records, codecs, shown.metric, shown.bpp, shown.crop, image, box
+                folder, records, codecs, shown.metric, shown.bpp, shown.crop, image, box
             )
         except HarnessError as error:
             if wanted:
                 raise
             not_shown[dataset] = str(error)
             continue
-        found.append(replace(picture, title=of.protocol.datasets[dataset]))
+        found.append(replace(picture, title=chosen.protocol.datasets[dataset]))
     return found, not_shown

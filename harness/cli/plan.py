@@ -7,27 +7,31 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.options import measuring_options, request_of
+from harness.cli.text import counted, duration, size
 
 if TYPE_CHECKING:
-    from harness.plan.cases import Batch, Case, Plan
+    from harness.plan.cases import Batch, Plan
     from harness.plan.estimate import Cost
 
 
 @click.command("plan")
 @measuring_options
 def command(**options: Any) -> None:
-    """Show what 'run' would do: cases, how many are done, expected time and disk.
+    """Show what 'run' would do: cases, how many are done, expected time and disk space.
 
-    Time and disk are expected from earlier records of the same codecs, device and threads in the
-    results folder; without any they are unknown. Nothing is downloaded, started or written.
+    Time and disk space are estimated from earlier records of the same codecs, device and threads
+    in the results folder; without any they are unknown. Nothing is downloaded, started or written.
     """
     import shutil
+    from functools import partial
 
     from harness.cli.table import print_table
     from harness.errors import HarnessError
-    from harness.plan.cases import remaining, unscored
+    from harness.measure.images import has_reconstruction
+    from harness.metrics.cards import current_cards
     from harness.plan.estimate import Estimator
-    from harness.plan.request import prepare
+    from harness.plan.prepare import prepare
+    from harness.plan.remaining import Wanted, remaining, unscored
     from harness.store.load import load_results
     from harness.store.run_store import RunStore
 
@@ -35,12 +39,9 @@ def command(**options: Any) -> None:
     prepared = prepare(request)
     store = RunStore(request.folder, create=False)
     settings = prepared.settings
-
-    def has_reconstruction(batch: Batch, case: Case) -> bool:
-        return store.file("reconstructions", batch.place(case), case.id, ".png").is_file()
-
-    todo = remaining(prepared.plan, store.states, settings, has_reconstruction)
-    pending = unscored(prepared.plan, store.states, settings)
+    wanted = Wanted(settings, current_cards(settings.metrics))
+    todo = remaining(prepared.plan, store.states, wanted, partial(has_reconstruction, store))
+    pending = unscored(prepared.plan, store.states, wanted)
     records = None
     if todo.cases:
         try:
@@ -52,17 +53,18 @@ def command(**options: Any) -> None:
     columns = ["codec", "data set", "resolution", "cases", "done", "to do", "time", "disk"]
     print_table(columns, rows)
     done = prepared.plan.cases - todo.cases
-    click.echo(f"{prepared.plan.cases} cases: {done} measured, {todo.cases} to measure")
+    cases = counted(prepared.plan.cases, "case")
+    click.echo(f"{cases}: {done} measured, {todo.cases} to measure")
     if pending:
-        click.echo(f"{len(pending)} measured cases lack a metric and will be scored")
+        click.echo(f"to score: {counted(len(pending), 'measured case')} without all metrics")
     if todo.cases:
         parent = next(p for p in (request.folder, *request.folder.absolute().parents) if p.exists())
         free = shutil.disk_usage(parent).free
-        click.echo(f"expected: {_time(total)}, {_disk(total)} of disk; {_size(free)} are free")
+        click.echo(f"expected: {_time(total)}, {_disk(total)} of disk space; {size(free)} free")
     for skip in prepared.plan.skipped:
         click.echo(f"skipped: {skip.image} at {skip.resolution}: {skip.reason}")
-    for name, reason in prepared.plan.unavailable.items():
-        click.echo(f"unavailable: {name}: {reason}")
+    for name, lack in prepared.plan.unavailable.items():
+        click.echo(f"unavailable: {name}: {lack}")
 
 
 def _rows(plan: Plan, todo: Plan, estimator: Any) -> tuple[list[list[str]], Cost]:
@@ -85,7 +87,7 @@ def _rows(plan: Plan, todo: Plan, estimator: Any) -> tuple[list[list[str]], Cost
         mine = left.get(key, [])
         remaining_cases = sum(len(b.cases) for b in mine)
         counts = [str(cases), str(cases - remaining_cases), str(remaining_cases)]
-        if all(b.unavailable is not None for b in batches):
+        if all(b.lack is not None for b in batches):
             rows.append([*key, *counts, "unavailable", ""])
             continue
         cost = estimator.cost(mine)
@@ -97,18 +99,8 @@ def _rows(plan: Plan, todo: Plan, estimator: Any) -> tuple[list[list[str]], Cost
 
 
 def _time(cost: Cost) -> str:
-    from harness.cli.progress import duration
-
     return "unknown time" if cost.seconds is None else duration(cost.seconds)
 
 
 def _disk(cost: Cost) -> str:
-    return "unknown size" if cost.disk_bytes is None else _size(cost.disk_bytes)
-
-
-def _size(number: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:  # noqa: PLR2004 - the step of SI prefixes
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} TB"
+    return "unknown size" if cost.disk_bytes is None else size(cost.disk_bytes)

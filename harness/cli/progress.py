@@ -1,4 +1,4 @@
-"""Shows how a run goes on: a bar on a terminal, plain lines elsewhere."""
+"""Shows the progress of a run: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.text import counted, duration
+from harness.errors import Status
+from harness.measure.observer import Observer
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from harness.plan.cases import Batch, Plan
+    from harness.store.records import CaseRecord
 
 LINE_SECONDS = 10.0
 
 
-class Reporter:
-    """What both ways of showing have in common: notes on what went wrong."""
+class Reporter(Observer):
+    """What both ways of showing progress have in common: notes on what went wrong."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[str, str, str]] = set()
+        self._reported: set[tuple[str, str, str]] = set()
 
     def planned(self, plan: Plan, to_measure: int, to_score: int) -> None:
         """Say what is left to do."""
         done = plan.cases - to_measure
-        text = f"{plan.cases} cases: {done} measured before, {to_measure} to measure"
+        text = f"{counted(plan.cases, 'case')}: {done} measured before, {to_measure} to measure"
         self.write(f"{text}, {to_score} to score")
 
-    def batch(self, batch: Batch) -> None:
-        """A batch begins."""
-
-    def case(self, batch: Batch, row: dict[str, Any]) -> None:
-        """Tell each kind of failure of a codec once; the records hold them all."""
-        kind = (batch.codec.name, str(row["status"]), str(row["message"]))
-        if row["status"] != "ok" and kind not in self._told:
-            self._told.add(kind)
-            where = "" if row["status"] == "unavailable" else f" {row['rate']} {row['image']}"
-            self.write(f"{batch.codec.name}{where}: {row['status']}: {row['message']}")
-
-    def scored(self, cases: int) -> None:
-        """So many more cases were scored."""
+    def case(self, record: CaseRecord) -> None:
+        """Report each kind of failure of a codec once; the records hold them all."""
+        kind = (record.codec, str(record.status), str(record.message))
+        if record.status != Status.OK and kind not in self._reported:
+            self._reported.add(kind)
+            one = record.status != Status.UNAVAILABLE
+            where = f" {record.rate} {record.image}" if one else ""
+            self.write(f"{record.codec}{where}: {record.status}: {record.message}")
 
     def note(self, text: str) -> None:
-        """Something that the user should know."""
+        """Say something that the user should know."""
         self.write(text)
 
     def write(self, text: str) -> None:
@@ -68,10 +68,10 @@ class Lines(Reporter):
         self._previous = time.monotonic()
         self._totals = {"measured": to_measure, "scored": to_score}
 
-    def case(self, batch: Batch, row: dict[str, Any]) -> None:
+    def case(self, record: CaseRecord) -> None:
         """Count, and say so now and then."""
-        super().case(batch, row)
-        self._count("measured", 1, f" ({batch.codec.name} {row['rate']})")
+        super().case(record)
+        self._count("measured", 1, f" ({record.codec} {record.rate})")
 
     def scored(self, cases: int) -> None:
         """Count, and say so now and then."""
@@ -111,14 +111,14 @@ class Bars(Reporter):
         self._scored = self._progress.add_task("score", total=to_score, detail="", start=False)
 
     def batch(self, batch: Batch) -> None:
-        """Show which codec is at work."""
+        """Show which codec is running."""
         rates = batch.rates[0].id if len(batch.rates) == 1 else f"{len(batch.rates)} rates"
         detail = f"{batch.codec.name} {rates} {batch.dataset} {batch.resolution}"
         self._progress.update(self._measured, detail=detail)
 
-    def case(self, batch: Batch, row: dict[str, Any]) -> None:
+    def case(self, record: CaseRecord) -> None:
         """Move the bar."""
-        super().case(batch, row)
+        super().case(record)
         self._progress.advance(self._measured)
 
     def scored(self, cases: int) -> None:
@@ -133,7 +133,7 @@ class Bars(Reporter):
 
 @contextmanager
 def reporter() -> Iterator[Reporter]:
-    """The way of showing that suits where standard error goes."""
+    """Bars where standard error is a terminal, plain lines elsewhere."""
     import sys
 
     if not sys.stderr.isatty():
@@ -165,12 +165,3 @@ def reporter() -> Iterator[Reporter]:
     ]
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield Bars(progress)
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it: ``42 s``, ``3 min 05 s``, ``2 h 07 min``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

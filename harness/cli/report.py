@@ -2,53 +2,50 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
-from harness.cli.bdrate import Exclusion
+from harness.cli.options import (
+    anchor_option,
+    bd_options,
+    bd_options_of,
+    device_memory_option,
+    out_option,
+    read_results_option,
+)
+from harness.cli.renamed import positional_results
 
 
 @click.command("report")
-@click.argument("results", default="results", type=click.Path())
-@click.option("--out", default="reports", show_default=True, type=click.Path(file_okay=False))
-@click.option("--anchor", help="Codec that BD-rates compare with.")
-@click.option("--pareto", is_flag=True, help="BD-rates from the Pareto front of each curve.")
-@click.option("--min-overlap", type=click.FloatRange(0, 1), help="Refuse BD-rates under it.")
-@click.option("--exclude", multiple=True, type=Exclusion(), help="As for 'harness bdrate'.")
-@click.option(
-    "--device-memory",
-    type=float,
-    metavar="GB",
-    help="Marks what ran out of memory as '> GB', as papers do.",
-)
-@click.option("--title", default="Image codec benchmark", help="The page's heading.")
+@positional_results
+@read_results_option
+@out_option.but(default=Path("reports"))
+@anchor_option
+@bd_options
+@device_memory_option
+@click.option("--title", help="The heading of the page.")
 def command(
-    results: str,
-    out: str,
+    results: Path,
+    out: Path,
     anchor: str | None,
-    *,
-    pareto: bool,
-    min_overlap: float | None,
-    exclude: tuple[tuple[str, float], ...],
     device_memory: float | None,
-    title: str,
+    title: str | None,
+    **options: Any,
 ) -> None:
-    """Write R-D plots (PDF, PNG), tables (Markdown, CSV, LaTeX) and an HTML page of RESULTS."""
+    """Write R-D plots (PDF, PNG), tables (Markdown, CSV, LaTeX) and an HTML page of results."""
     from harness import load_results
-    from harness.analysis import MIN_OVERLAP, BDOptions
     from harness.report import write_report
 
-    options = BDOptions(
-        min_overlap=MIN_OVERLAP if min_overlap is None else min_overlap,
-        pareto=pareto,
-        exclude=dict(exclude),
-    )
+    heading = {} if title is None else {"title": title}
     paths = write_report(
         load_results(results),
         out,
         anchor=anchor,
-        options=options,
+        options=bd_options_of(**options),
         device_gb=device_memory,
-        title=title,
+        **heading,
     )
     for path in paths:
         click.echo(path)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import measuring_options, request_of
+from harness.cli.options import measuring_options, no_download_option, out_option, request_of
+from harness.cli.text import counted
+from harness.errors import HarnessError, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,66 +21,91 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @measuring_options
-@click.option("--no-download", is_flag=True, help="Do not download data sets.")
-@click.option("--no-report", is_flag=True, help="Print the table alone; write no plots.")
-@click.option(
-    "--reports",
-    type=click.Path(path_type=Path),
-    default=Path("reports"),
-    show_default=True,
-    help="Where plots and tables go, in a folder of the run's name.",
-)
-def command(*, no_download: bool, no_report: bool, reports: Path, **options: Any) -> None:
+@no_download_option
+@click.option("--no-report", is_flag=True, help="Print only the table; write no plots.")
+@out_option.but(show_default="reports/NAME", help="The folder to write plots and tables to.")
+@click.option("--reports", type=click.Path(path_type=Path), hidden=True)
+def command(
+    *,
+    no_download: bool,
+    no_report: bool,
+    out: Path | None,
+    reports: Path | None,
+    **options: Any,
+) -> None:
     """Measure codecs on images: real bytes, decoded in another process, then scored.
 
-    The same command again finishes what is missing and recomputes nothing. Exit code 1: something
-    that was asked for by name failed or is unavailable.
+    The same command again finishes what is missing and recomputes nothing. The exit code is 1 if
+    something that was asked for by name failed or is unavailable.
     """
     from harness.cli.progress import reporter
     from harness.measure.runner import run
-    from harness.plan.request import prepare
+    from harness.plan.prepare import prepare
 
-    prepared = prepare(request_of(options, download=not no_download))
+    request = request_of(options, download=not no_download)
+    prepared = prepare(request)
+    report = None if no_report else _report_folder(out, reports, request.name)
     try:
         with reporter() as observer:
-            for name, problem in prepared.broken.items():
-                observer.note(f"adapter '{name}' does not load: {problem}")
+            for name, error in prepared.broken.items():
+                observer.note(f"adapter '{name}' does not load: {error}")
             for skip in prepared.plan.skipped:
                 observer.note(f"skipped: {skip.image} at {skip.resolution}: {skip.reason}")
             outcome = run(prepared, observer)
     except KeyboardInterrupt:
         folder = prepared.request.folder
-        click.echo(f"stopped; what was finished is in {folder}, the same command goes on", err=True)
+        click.echo(
+            f"stopped; finished work is in {folder}, the same command continues it", err=True
+        )
         sys.exit(130)
-    _show(outcome, None if no_report else reports)
+    _show(outcome, report)
     if not outcome.succeeded:
         sys.exit(1)
 
 
-def _show(outcome: Outcome, reports: Path | None) -> None:
+def _report_folder(out: Path | None, reports: Path | None, name: str) -> Path:
+    """The folder of the report, made and tried before hours of measuring.
+
+    Raises:
+        HarnessError: It cannot be made or written to.
+    """
+    if reports is not None:
+        notice = "--reports DIR is now --out DIR/NAME; the old spelling goes with the next release"
+        click.echo(notice, err=True)
+    folder = (out or (reports or Path("reports")) / name).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write the report to {folder}: {error.strerror}",
+            "choose another folder with --out, or give --no-report",
+        ) from error
+
+
+def _show(outcome: Outcome, report: Path | None) -> None:
     from harness.cli.table import print_report_table
     from harness.report import summary_table
-    from harness.store.load import load_results
 
-    frame = load_results(outcome.folder)
-    asked = {case.id for batch in outcome.prepared.plan.batches for case in batch.cases}
-    frame = frame[frame["case"].isin(asked)]
-    if (frame["status"] == "ok").any():
+    frame = outcome.records()
+    if (frame["status"] == Status.OK).any():
         print_report_table(summary_table(frame))
     _warn_of_unstable_timings(frame)
-    for name, reason in outcome.prepared.plan.unavailable.items():
-        click.echo(f"unavailable: {name}: {reason}")
+    for name, lack in outcome.prepared.plan.unavailable.items():
+        click.echo(f"unavailable: {name}: {lack}")
     for name, count in outcome.failures.items():
-        click.echo(f"failed: {count} cases of {name}; their records say why")
+        click.echo(
+            f"failed: {counted(count, 'case')} of {name}; see the column 'message' of the records"
+        )
     click.echo(f"records: {outcome.folder}")
-    if reports is not None and (frame["status"] == "ok").any():
+    if report is not None and (frame["status"] == Status.OK).any():
         from harness.report import write_report
 
-        folder = reports / outcome.prepared.request.name
-        for path in write_report(frame, folder):
+        for path in write_report(frame, report):
             if path.suffix in {".png", ".html"}:
                 click.echo(f"wrote {path}")
-        click.echo(f"wrote {folder}: the same as PDF, and tables as Markdown, CSV and LaTeX")
+        click.echo(f"wrote {report}: also PDFs, and tables as Markdown, CSV and LaTeX")
 
 
 def _warn_of_unstable_timings(frame: pd.DataFrame) -> None:
@@ -85,7 +113,7 @@ def _warn_of_unstable_timings(frame: pd.DataFrame) -> None:
 
     counts: dict[str, int] = {}
     first: dict[str, str] = {}
-    for row in frame[frame["status"] == "ok"].to_dict("records"):
+    for row in frame[frame["status"] == Status.OK].to_dict("records"):
         codec = row["codec"]
         for which in ("encode", "decode"):
             if reason := unstable(row[f"{which}_samples_ms"]):
@@ -93,6 +121,7 @@ def _warn_of_unstable_timings(frame: pd.DataFrame) -> None:
                 first.setdefault(codec, f"{which} of {row['image']} at {row['rate']}: {reason}")
     for codec, count in counts.items():
         click.echo(
-            f"warning: {count} timings of {codec} are too wide to trust ({first[codec]}); "
+            f"warning: {counted(count, 'timing')} of {codec} spread too widely to be trusted "
+            f"({first[codec]}); "
             "close other programs, or raise --repeats"
         )

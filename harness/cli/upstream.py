@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import click
 
+from harness.cli.names import complete_codec_or_all
+
 
 @click.group()
 def command() -> None:
-    """Fetch the repositories that adapters run code of.
+    """Fetch the repositories whose code adapters run.
 
     Each is cloned from its official address into the cache, at the commit that the adapter was
-    written for. A checkout that you have already can be named instead: HARNESS_UPSTREAM names
-    folders that hold it under the name of the adapter's folder.
+    written for. To use a checkout that you already have, name in HARNESS_UPSTREAM the folder that
+    contains it; it must be called as the adapter's folder is.
     """
 
 
 @command.command("fetch")
-@click.argument("codecs", nargs=-1, required=True)
+@click.argument("codecs", nargs=-1, required=True, shell_complete=complete_codec_or_all)
 def fetch(*, codecs: tuple[str, ...]) -> None:
     """Fetch what CODECS need; 'all' names every codec."""
     from harness.assets.upstream import fetch_upstream
@@ -36,8 +38,8 @@ def fetch(*, codecs: tuple[str, ...]) -> None:
 
 @command.command("list")
 def list_() -> None:
-    """List the repositories, and whether each is here."""
-    from harness.catalog.checkout import wrong_checkout
+    """List the repositories and whether each is here."""
+    from harness.assets.checkout import wrong_checkout
     from harness.catalog.codecs import load_catalog
     from harness.cli.table import print_table
     from harness.paths import find_upstream

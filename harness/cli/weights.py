@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.names import complete_codec_or_all
+from harness.cli.options import rate_option
+
 if TYPE_CHECKING:
     from harness.catalog.codec_spec import CodecSpec, WeightsFile
 
@@ -15,18 +18,18 @@ if TYPE_CHECKING:
 def command() -> None:
     """Fetch the weights of codecs.
 
-    They go into the cache. A folder that holds them already can be named in HARNESS_WEIGHTS.
+    They go into the cache. HARNESS_WEIGHTS can name a folder that already has them.
     """
 
 
 @command.command("fetch")
-@click.argument("codecs", nargs=-1, required=True)
-@click.option("--rate", multiple=True, help="Only what these rate points need.")
+@click.argument("codecs", nargs=-1, required=True, shell_complete=complete_codec_or_all)
+@rate_option.but(help="Only what these rate points need; all when not given.")
 def fetch(*, codecs: tuple[str, ...], rate: tuple[str, ...]) -> None:
     """Fetch the weights of CODECS; 'all' names every codec.
 
-    A download that was cut goes on where it stopped. One that cannot be had does not keep the
-    others from coming, and makes the command fail.
+    An interrupted download continues where it stopped. If one fails, the others are still
+    fetched, and the command fails at the end.
     """
     from harness.assets.codec_weights import fetch_weights
     from harness.catalog.codecs import load_catalog, select
@@ -47,7 +50,7 @@ def fetch(*, codecs: tuple[str, ...], rate: tuple[str, ...]) -> None:
                 failed += 1
                 click.secho(f"error: {error.problem}\n  {error.remedy}", fg="red", err=True)
                 continue
-            how = "fetched" if fetched.downloaded else "here already"
+            how = "fetched" if fetched.downloaded else "already here"
             known = "" if weights.sha256 else " (not known before)"
             click.echo(f"{spec.name}: {fetched.path}, {how}, sha256 {fetched.sha256}{known}")
     if failed:
@@ -60,9 +63,9 @@ def _needed(spec: CodecSpec, rates: Sequence[str]) -> list[WeightsFile]:
 
 
 @command.command("list")
-@click.argument("codecs", nargs=-1)
+@click.argument("codecs", nargs=-1, shell_complete=complete_codec_or_all)
 def list_(*, codecs: tuple[str, ...]) -> None:
-    """List weights files: of CODECS, or all of them."""
+    """List the weights files of CODECS, or of all codecs."""
     from harness.catalog.codecs import load_catalog, select
     from harness.cli.table import print_table
     from harness.paths import find_weights

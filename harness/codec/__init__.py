@@ -34,7 +34,7 @@ class RatePoint:
         options: The manifest's options of this rate point.
         weights: ``pretrained``, ``random`` (seeded, for plumbing and speed) or ``none`` for a
             codec without a network.
-        files: Where the weights files that this rate point needs lie on this machine, by file
+        files: Where the weights files that this rate point needs are on this machine, by file
             name. A checkpoint named on the command line stands under ``checkpoint``.
         upstream: The pinned checkout of the authors' repository, for a codec whose manifest has
             ``[upstream]``. It is read-only.
@@ -48,11 +48,22 @@ class RatePoint:
 
 
 class CodecError(Exception):
-    """A codec refuses its input and says why; the harness records the message."""
+    """A codec refuses its input and says why; the harness records the message.
+
+    Args:
+        problem: What is wrong, naming the thing: ``weights model.ckpt not found``.
+        remedy: What to do about it: ``run 'harness weights fetch control-gic'``. Empty where
+            there is nothing to do.
+    """
+
+    def __init__(self, problem: str = "", remedy: str = "") -> None:
+        super().__init__(f"{problem}; {remedy}" if remedy else problem)
+        self.problem = problem
+        self.remedy = remedy
 
 
 class BitstreamError(CodecError):
-    """The bytes are no bitstream of this codec: truncated, corrupt, or of another version."""
+    """The bytes are not a bitstream of this codec: truncated, corrupt, or of another version."""
 
 
 class UnsupportedImage(CodecError):
@@ -60,7 +71,7 @@ class UnsupportedImage(CodecError):
 
 
 class Unavailable(CodecError):
-    """Something the codec needs is missing; the message says what, and what to do."""
+    """Something that the codec needs is missing."""
 
 
 class Codec(ABC):
@@ -81,7 +92,7 @@ class Codec(ABC):
         self.device = device
 
     def load(self, rate: RatePoint) -> None:
-        """Make ready for ``rate``. Called before the first call of a batch; may be called again.
+        """Get ready for ``rate``. Called before the first image of a batch; may be called again.
 
         Raises:
             Unavailable: Something that this rate point needs is missing.
@@ -89,10 +100,10 @@ class Codec(ABC):
         self.rate = rate
 
     def facts(self) -> Mapping[str, str | int | float | bool]:
-        """What else a record should say of how the loaded codec works, such as its version.
+        """What else a record should say about the loaded codec, such as its version.
 
-        Called after :meth:`load`. Facts are told, not compared: what decides the numbers belongs
-        in the manifest's options.
+        Called after :meth:`load`. Facts are recorded, not compared: what decides the numbers
+        belongs in the manifest's options.
         """
         return {}
 
@@ -109,12 +120,12 @@ class Codec(ABC):
         """Decode what :meth:`encode` returned: uint8, H x W x 3, RGB, the same H and W.
 
         Raises:
-            BitstreamError: The bytes are no bitstream of this codec.
+            BitstreamError: The bytes are not a bitstream of this codec.
         """
 
 
 class Progressive(ABC):
-    """A codec one of whose bitstreams holds all its rate points as prefixes.
+    """The capability of coding all rate points into one bitstream, as its prefixes.
 
     The harness then encodes an image once, at the last rate point of the manifest, and cuts
     the bitstreams of the others out of it.
@@ -141,7 +152,7 @@ class Profile:
 
 
 class Profiled(ABC):
-    """A codec that can tell its parameters and operations."""
+    """The capability of counting one's own parameters and operations."""
 
     @abstractmethod
     def profile(self, height: int, width: int) -> Profile:
@@ -150,7 +161,7 @@ class Profiled(ABC):
 
 @dataclass(frozen=True)
 class CallReport:
-    """What a codec that is an external program measured of its own last call.
+    """What a codec that is an external program measured during its last call.
 
     Attributes:
         ms: Wall time in milliseconds.
@@ -162,7 +173,7 @@ class CallReport:
 
 
 class SelfTimed(ABC):
-    """A codec whose work is done by other processes, which it times itself."""
+    """The capability of timing one's own work, for a codec that runs other programs."""
 
     @abstractmethod
     def last_call(self) -> CallReport:
@@ -180,7 +191,7 @@ def find_program(names: Sequence[str], variable: str = "") -> Path | None:
     Args:
         names: The names that it may have.
         variable: The environment variable in which users may name its folder. Where it is set, the
-            program must lie there or in ``bin`` below; else on the PATH.
+            program must be there or in its ``bin``; otherwise on the PATH.
     """
     chosen = Path(os.environ[variable]).expanduser() if os.environ.get(variable) else None
     path = f"{chosen}{os.pathsep}{chosen / 'bin'}" if chosen else None

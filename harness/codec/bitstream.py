@@ -1,4 +1,4 @@
-"""What adapters make their bitstreams of; the standard library alone.
+"""What adapters build their bitstreams from; the standard library alone.
 
 A hyperprior codec's two strings, behind a header that says no more than a decoder needs:
 
@@ -11,9 +11,9 @@ bytes     header of a :class:`HyperpriorStream`
 2         CRC-16 (``binascii.crc_hqx``) of all other bytes, begun with the identity
 ========  =====================================================================
 
-The identity is a number that both sides know and that is not written: it tells rate point and
-weights. Bytes of another identity, cut or damaged bytes are thus told before an entropy coder
-reads them, which may read on behind the end of what it is given.
+The identity is a number that both sides know and that is not written: it stands for the rate point
+and the weights. Bytes of another identity, cut or damaged bytes are thus refused before an entropy
+coder reads them, which may read on beyond the end of what it is given.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ import binascii
 from dataclasses import dataclass
 
 from harness.codec import BitstreamError
+
+VERSION = 1
+"""Raised when the bytes that these helpers write change.
+
+Part of the identity of every case of an adapter that imports this module.
+"""
 
 MAX_SIDE = (1 << 16) - 1
 """The longest side of a :class:`HyperpriorStream`'s image, in pixels."""
@@ -65,7 +71,7 @@ def read_varint(data: bytes | memoryview, position: int, longest: int) -> tuple[
 
 @dataclass(frozen=True)
 class HyperpriorStream:
-    """What a hyperprior codec writes of an image.
+    """What a hyperprior codec writes for an image.
 
     Attributes:
         height: Of the image, in pixels, before padding.

@@ -38,6 +38,12 @@ from harness.codec import (
     thread_count,
 )
 
+VERSION = 1
+"""Raised when the files that the programs are given, or how theirs are read, change.
+
+Part of the identity of every case of a codec that is two command lines.
+"""
+
 PPM_HEADER = re.compile(rb"P6(?:\s+|\s*#[^\n]*\n\s*)(\d+)\s+(\d+)\s+255\s")
 
 
@@ -62,7 +68,7 @@ class Program:
         for field in sorted(used - {"input", "output", *known}):
             names = ", ".join(sorted(known))
             raise CodecError(
-                f"[external] {name}: unknown placeholder '{{{field}}}'; known: {names}"
+                f"[external] {name}: unknown placeholder '{{{field}}}'", f"known: {names}"
             )
         for field in ("input", "output"):
             if field not in used:
@@ -77,7 +83,7 @@ class Program:
 
         Raises:
             Unavailable: It could not be started.
-            CodecError: It failed, wrote nothing or did not tell its time; with the last lines
+            CodecError: It failed, wrote nothing or did not print its time; with the last lines
                 that it printed.
         """
         command = [argument.format_map(values) for argument in self.arguments]
@@ -147,7 +153,7 @@ class External(Codec, SelfTimed):
         """The image that the decoder wrote: uint8, H x W x 3, RGB.
 
         Raises:
-            CodecError: The decoder failed, or wrote no image that can be read.
+            CodecError: The decoder failed, or its image cannot be read.
         """
         with tempfile.TemporaryDirectory(prefix="external-") as name:
             target, coded = self.paths(Path(name))
@@ -161,7 +167,7 @@ class External(Codec, SelfTimed):
         return self.report
 
     def paths(self, folder: Path) -> tuple[Path, Path]:
-        """Where the image and the bitstream lie in ``folder``."""
+        """Where the image and the bitstream are in ``folder``."""
         image_format, extension = self.table["image_format"], self.table["extension"]
         return folder / f"image.{image_format}", folder / f"bitstream{extension}"
 
@@ -182,7 +188,7 @@ def own_time_pattern(table: Mapping[str, Any], key: str) -> re.Pattern[str] | No
     """The regular expression of ``encode_ms`` or ``decode_ms``, when there is one.
 
     Raises:
-        CodecError: It is no regular expression, or has no group named ``ms`` or ``s``.
+        CodecError: It is not a regular expression, or has no group named ``ms`` or ``s``.
     """
     if not table.get(key):
         return None
@@ -191,7 +197,9 @@ def own_time_pattern(table: Mapping[str, Any], key: str) -> re.Pattern[str] | No
     except re.error as error:
         raise CodecError(f"[external] {key}: {error}") from error
     if not {"ms", "s"} & set(pattern.groupindex):
-        raise CodecError(f"[external] {key}: needs a group named 'ms' or 's', as (?P<ms>[0-9.]+)")
+        raise CodecError(
+            f"[external] {key}: needs a group named 'ms' or 's'", "write it as (?P<ms>[0-9.]+)"
+        )
     return pattern
 
 
@@ -224,18 +232,18 @@ def read_image(data: bytes, suffix: str) -> Image:
                 raise CodecError(f"the decoder wrote a PNG of mode {picture.mode}, not 8-bit RGB")
             return np.array(picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError) as error:
-        raise CodecError(f"the decoder wrote no whole PNG: {error}") from error
+        raise CodecError(f"the decoder did not write a whole PNG: {error}") from error
 
 
 def read_ppm(data: bytes) -> Image:
     """Read a binary PPM (``P6``) of 8 bits a sample.
 
     Raises:
-        CodecError: It is none, or its length is not what its header says.
+        CodecError: It is another format, or its length is not what its header says.
     """
     header = PPM_HEADER.match(data)
     if header is None:
-        raise CodecError("the decoder wrote no binary PPM (P6) of 8 bits a sample")
+        raise CodecError("the decoder did not write a binary PPM (P6) of 8 bits a sample")
     width, height = int(header[1]), int(header[2])
     if len(data) - header.end() != height * width * 3:
         raise CodecError(f"the decoder wrote a PPM of {len(data)} bytes for {height} x {width}")

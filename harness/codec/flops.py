@@ -1,6 +1,7 @@
 """Operations of a network, by calflops as the papers count, and by torch's own counter.
 
-For use inside a worker, by adapters with the face ``Profiled`` whose environment is ours.
+For use inside a worker, by codecs with the capability ``Profiled`` whose environment has torch
+and calflops.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs a program for a codec, and tells how it ended, what it printed, its time and its memory."""
+"""Runs a program for a codec; reports how it ended, what it printed, its time and its memory."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def run(command: Sequence[str], folder: Path) -> Ended:
     report = json.loads(report_file.read_text())
     report_file.unlink()
     if report["exit_code"] == launch.NOT_STARTED:
-        raise Unavailable(f"program {output.strip() or command[0]}; install it, or mend PATH")
+        raise Unavailable(f"program {output.strip() or command[0]}", "install it, or correct PATH")
     return Ended(report["exit_code"], output, report["ms"], report["peak_rss"])
 
 

@@ -10,13 +10,12 @@ from typing import Literal
 
 from harness.catalog.codec_spec import CodecSpec, EnvironmentName
 from harness.codec import WeightsMode
-from harness.conformance.claims import Conformance, Test, Violation, told
-from harness.environments import choose
+from harness.conformance.claims import Conformance, Test, Violation
+from harness.environments import resident
 from harness.environments.client import Limits, WorkerFailure
 from harness.environments.resident import ResidentCodec
-from harness.errors import HarnessError
-from harness.plan.request import device_here, weights_digests
-from harness.readiness.parts import lacking
+from harness.errors import HarnessError, Lack, Reason, Status
+from harness.readiness.ready import Readiness
 
 LOAD_SECONDS = 1800.0
 
@@ -64,33 +63,21 @@ def check_codec(spec: CodecSpec, conditions: Conditions, log: Path) -> Iterator[
     Raises:
         HarnessError: Something that the codec needs is not on this machine or not as it should be.
     """
-    if reason := lacking(spec, conditions.environment, conditions.weights):
-        problem, _, remedy = reason.partition("; ")
-        raise HarnessError(f"codec '{spec.name}' is unavailable: {problem}", remedy)
-    device = device_here(spec, conditions.device)
-    if spec.network and conditions.weights == "pretrained" and spec.checkpoint is None:
-        spec = replace(spec, rates=tuple(r for r in spec.rates if not spec.missing_weights(r)))
-        for rate in spec.rates:
-            weights_digests(spec, rate)
+    readiness = Readiness(
+        weights=conditions.weights, device=conditions.device, environment=conditions.environment
+    )
+    ready = readiness.at_any(spec)
+    if isinstance(ready, Lack):
+        raise HarnessError.of(ready, f"codec '{spec.name}' is unavailable")
+    spec = replace(spec, rates=tuple(rate for rate in spec.rates if rate.id in ready.weights))
     limits = Limits(conditions.call_seconds, LOAD_SECONDS, conditions.memory_bytes)
-    weights: WeightsMode = conditions.weights if spec.network else "none"
+    run = resident.Conditions(conditions.threads, limits, log)
     with ExitStack() as stack:
         encoder, decoder = (
-            stack.enter_context(
-                ResidentCodec(
-                    spec,
-                    spec.rates[-1],
-                    environment=choose(spec, conditions.environment),
-                    weights=weights,
-                    device=device,
-                    threads=conditions.threads,
-                    limits=limits,
-                    log=log,
-                )
-            )
-            for _ in range(2)
+            stack.enter_context(ResidentCodec(ready, spec.rates[-1], run)) for _ in range(2)
         )
-        conformance = Conformance(spec, encoder, decoder, trained=weights != "random")
+        trained = readiness.mode_of(spec) != "random"
+        conformance = Conformance(spec, encoder, decoder, trained=trained)
         for name, test in conformance.basics():
             finding = found(name, test)
             if finding.outcome != "pass":
@@ -108,6 +95,6 @@ def found(name: str, test: Test) -> Finding:
     except Violation as violation:
         return Finding(name, "fail", str(violation))
     except WorkerFailure as failure:
-        if (failure.status, failure.reason) == ("unavailable", "image"):
-            return Finding(name, "refused", failure.message)
-        return Finding(name, "fail", told(failure))
+        if (failure.status, failure.reason) == (Status.UNAVAILABLE, Reason.IMAGE):
+            return Finding(name, "refused", str(failure.lack))
+        return Finding(name, "fail", str(failure))

@@ -15,6 +15,7 @@ from harness.catalog.codec_spec import CodecSpec, RateSpec
 from harness.codec import Image
 from harness.environments.client import WorkerFailure
 from harness.environments.resident import ResidentCodec
+from harness.errors import Reason, Status
 
 SIZES = ((1, 1), (1, 97), (97, 1), (2, 3), (37, 53), (131, 67))
 SAME_IMAGE = 1.0
@@ -85,7 +86,7 @@ class Conformance:
         try:
             elsewhere = self.decode(self.bitstream)
         except WorkerFailure as failure:
-            raise Violation(f"decodes only where it was encoded; {told(failure)}") from failure
+            raise Violation(f"decodes only where it was encoded; {failure}") from failure
         check_shape(elsewhere, self.photograph)
         difference = np.abs(elsewhere.astype(np.int16) - self.decoded)
         if difference.mean() > SAME_IMAGE:
@@ -124,8 +125,7 @@ class Conformance:
                 with at(self.decoder, rate).use() as worker:
                     check_shape(worker.decode(bitstream)[0], self.photograph)
             except (WorkerFailure, Violation) as problem:
-                text = told(problem) if isinstance(problem, WorkerFailure) else str(problem)
-                raise Violation(f"at {rate.id}: {text}") from problem
+                raise Violation(f"at {rate.id}: {problem}") from problem
             rates.append(bpp(bitstream, self.photograph))
             if rising and rates[1:] and rates[-1] <= rates[-2]:
                 raise Violation(
@@ -136,7 +136,7 @@ class Conformance:
     def prefixes(self) -> str:
         """The prefix of each rate point decodes, and the last is the whole bitstream."""
         with at(self.encoder, self.spec.rates[-1]).use() as worker:
-            fields = [self.encoder.fields(rate) for rate in self.spec.rates]
+            fields = [self.encoder.ready.fields(rate) for rate in self.spec.rates]
             lengths = worker.prefixes(self.bitstream, fields)
         if lengths != sorted(set(lengths)) or lengths[-1] != len(self.bitstream):
             raise Violation(f"prefixes of {lengths} bytes of {len(self.bitstream)}")
@@ -152,8 +152,8 @@ class Conformance:
             failure = self.answer_to(data, f"{len(data)} bytes")
             if failure is None:
                 raise Violation(f"{len(data)} bytes that are no bitstream decode to an image")
-            if failure.reason == "exception":
-                remark = f"by {failure.message}; a BitstreamError would say what is wrong"
+            if failure.reason == Reason.EXCEPTION:
+                remark = f"by {failure.lack}; a BitstreamError would say what is wrong"
         return remark
 
     def cut_bitstreams(self) -> str:
@@ -198,9 +198,9 @@ class Conformance:
         try:
             self.decode(data)
         except WorkerFailure as failure:
-            if not failure.alive or failure.status == "out_of_memory":
-                raise Violation(f"{what}: {told(failure)}") from failure
-            return None if failure.status == "wrong_output" else failure
+            if not failure.alive or failure.status == Status.OUT_OF_MEMORY:
+                raise Violation(f"{what}: {failure}") from failure
+            return None if failure.status == Status.WRONG_OUTPUT else failure
         return None
 
     def decode(self, bitstream: bytes) -> Image:
@@ -259,8 +259,3 @@ def bpp(bitstream: bytes, image: Image) -> float:
     """Bits per pixel."""
     height, width, _ = image.shape
     return 8 * len(bitstream) / int(height * width)
-
-
-def told(failure: WorkerFailure) -> str:
-    """The failure in one line."""
-    return f"{failure.status.replace('_', ' ')}: {failure.message}"

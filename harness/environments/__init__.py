@@ -12,11 +12,11 @@ from harness.environments.inline import Inline
 from harness.environments.venv import Venv
 from harness.errors import UnknownName
 
-__all__ = ["Docker", "Environment", "Inline", "Venv", "choose", "missing"]
+__all__ = ["Docker", "Environment", "Inline", "Venv", "choose"]
 
 
 def choose(spec: CodecSpec, wanted: EnvironmentName = "auto") -> Environment:
-    """The environment in which a codec runs. Whether it can be started, ``missing`` tells.
+    """The environment in which a codec runs; :meth:`Environment.lack` says whether it starts.
 
     A codec whose manifest names no environment runs inline, whatever is asked for. For the others
     ``auto`` means what ``HARNESS_ENVIRONMENT`` names, or else whichever of the two is built, the
@@ -28,16 +28,11 @@ def choose(spec: CodecSpec, wanted: EnvironmentName = "auto") -> Environment:
     if wanted == "auto":
         wanted = _default()
     if spec.environment is None or wanted == "inline":
-        return Inline(spec.requires)
+        return Inline([r.module for r in spec.requires if r.module])
     venv, image = Venv(spec.environment), Docker(spec.environment)
-    if wanted == "docker" or (wanted == "auto" and not venv.built and image.missing() is None):
+    if wanted == "docker" or (wanted == "auto" and not venv.built and image.lack() is None):
         return image
     return venv
-
-
-def missing(spec: CodecSpec, wanted: EnvironmentName = "auto") -> str | None:
-    """Why no worker of a codec can be started, with the remedy, or ``None``."""
-    return choose(spec, wanted).missing()
 
 
 def _default() -> EnvironmentName:

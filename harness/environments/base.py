@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness.environments.client import Limits, Worker
 from harness.environments.process import ChildProcess
+from harness.errors import Lack
 
 THREAD_VARIABLES = (
     "HARNESS_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
@@ -31,11 +32,11 @@ class Environment(ABC):
     @property
     @abstractmethod
     def label(self) -> str:
-        """What the records say: ``inline``, ``venv:NAME@TAG`` or ``docker:NAME@TAG``."""
+        """What the records say: ``inline:LIBRARY@VERSION,...``, ``venv:NAME@TAG``, ..."""
 
     @abstractmethod
-    def missing(self) -> str | None:
-        """Why no worker can be started here, with the remedy, or ``None``."""
+    def lack(self) -> Lack | None:
+        """Why no worker can be started here, or ``None``."""
 
     @abstractmethod
     def worker(

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.codec import Image, WeightsMode
+from harness.codec import Image, Profile, WeightsMode
 from harness.environments.process import Process
+from harness.errors import Lack, Reason, Status
 from harness.worker import wire
 
 WATCH_INTERVAL = 0.05
@@ -24,18 +25,22 @@ class WorkerFailure(Exception):
     """A request that did not end well.
 
     Attributes:
-        status: The status of the case: ``timeout``, ``out_of_memory``, ``crashed``, ...
-        reason: A short code within the status, such as ``SIGSEGV`` or ``dtype``.
-        message: What happened, in a sentence.
+        status: The status of the case.
+        reason: A short code within the status: a :class:`Reason`, or the name of a signal.
+        lack: What happened, and what helps.
         alive: Whether the worker can still answer requests.
     """
 
-    def __init__(self, status: str, reason: str, message: str, *, alive: bool) -> None:
-        super().__init__(message)
+    def __init__(self, status: Status, reason: str, lack: Lack, *, alive: bool) -> None:
+        super().__init__(str(lack))
         self.status = status
         self.reason = reason
-        self.message = message
+        self.lack = lack
         self.alive = alive
+
+    def __str__(self) -> str:
+        """In one line: ``out of memory: encode took 3.1 GiB of memory``."""
+        return f"{self.status.words}: {self.lack}"
 
 
 @dataclass(frozen=True)
@@ -88,13 +93,13 @@ class Worker:
         self.process = process
         self.log = log
         self.limits = limits
-        self.faces: frozenset[str] = frozenset()
+        self.capabilities: frozenset[str] = frozenset()
         self._sock = self._accept(server)
 
     def open(
         self, folder: Path, entry: str, options: Mapping[str, Any], device: str
     ) -> frozenset[str]:
-        """Import the adapter and make its codec. Returns the optional faces it has."""
+        """Import the adapter and make its codec. Returns its optional capabilities."""
         header = {
             "op": "open",
             "folder": str(folder),
@@ -103,8 +108,8 @@ class Worker:
             "device": device,
         }
         answer, _ = self._request(header, limit=self.limits.load_seconds)
-        self.faces = frozenset(answer["faces"])
-        return self.faces
+        self.capabilities = frozenset(answer["capabilities"])
+        return self.capabilities
 
     def load(self, rate: wire.Header) -> Loaded:
         """Load the model for a rate point (see :func:`rate_fields`)."""
@@ -138,11 +143,11 @@ class Worker:
         lengths: list[int] = answer["lengths"]
         return lengths
 
-    def profile(self, height: int, width: int) -> dict[str, int | None]:
-        """``parameters``, ``flops`` and ``flops_torch`` (``Profiled`` codecs)."""
+    def profile(self, height: int, width: int) -> Profile:
+        """Parameters and operations (``Profiled`` codecs)."""
         header = {"op": "profile", "height": height, "width": width}
         answer, _ = self._request(header, limit=self.limits.load_seconds)
-        return {name: answer[name] for name in ("parameters", "flops", "flops_torch")}
+        return Profile(answer["parameters"], answer["flops"], answer["flops_torch"])
 
     def stop(self) -> None:
         """End the process and all that it started."""
@@ -172,8 +177,8 @@ class Worker:
                 if self.process.wait(0) is not None:
                     raise self._died("while it started")
         self.process.kill()
-        message = f"the worker did not start in {START_TIMEOUT:.0f} s"
-        raise WorkerFailure("timeout", "start", message, alive=False)
+        problem = f"the worker did not start in {START_TIMEOUT:.0f} s"
+        raise WorkerFailure(Status.TIMEOUT, Reason.START, Lack(problem), alive=False)
 
     def _request(
         self,
@@ -193,7 +198,8 @@ class Worker:
         except wire.WireClosed:
             raise self._died(f"in {what}") from None
         if answer["event"] == "error":
-            raise WorkerFailure(answer["status"], answer["reason"], answer["message"], alive=True)
+            lack = Lack(answer["problem"], answer["remedy"])
+            raise WorkerFailure(Status(answer["status"]), answer["reason"], lack, alive=True)
         return answer, result
 
     def _watch(self, what: str, limit: float) -> None:
@@ -208,30 +214,30 @@ class Worker:
                 return
             if remaining <= 0:
                 self.process.kill()
-                message = f"{what} took longer than {limit:g} s"
-                raise WorkerFailure("timeout", what, message, alive=False)
+                problem = f"{what} took longer than {limit:g} s"
+                raise WorkerFailure(Status.TIMEOUT, what, Lack(problem), alive=False)
             if (used := self.process.memory_bytes() or 0) > self.limits.memory_bytes:
                 self.process.kill()
-                message = (
+                problem = (
                     f"{what} took {used / 2**30:.1f} GiB of memory, "
                     f"over the limit of {self.limits.memory_bytes / 2**30:.1f} GiB"
                 )
-                raise WorkerFailure("out_of_memory", "host", message, alive=False)
+                raise WorkerFailure(Status.OUT_OF_MEMORY, Reason.HOST, Lack(problem), alive=False)
 
     def _died(self, when: str) -> WorkerFailure:
         """Tell a crash by a signal, an exit and the kernel's out-of-memory killer apart."""
         ended = self.process.wait(10)
         self.process.kill()
         if ended is not None and ended.out_of_memory:
-            message = f"the kernel ended the worker {when}: out of memory"
-            return WorkerFailure("out_of_memory", "host", message, alive=False)
+            problem = f"the kernel ended the worker {when}: out of memory"
+            return WorkerFailure(Status.OUT_OF_MEMORY, Reason.HOST, Lack(problem), alive=False)
         if ended is not None and -ended.code in set(signal.Signals):
             name = signal.Signals(-ended.code).name
-            message = f"the worker was ended by {name} {when}"
-            return WorkerFailure("crashed", name, message, alive=False)
+            problem = f"the worker was ended by {name} {when}"
+            return WorkerFailure(Status.CRASHED, name, Lack(problem), alive=False)
         code = "none" if ended is None else ended.code
-        message = f"the worker ended with exit code {code} {when}"
-        return WorkerFailure("crashed", "exit", message, alive=False)
+        problem = f"the worker ended with exit code {code} {when}"
+        return WorkerFailure(Status.CRASHED, Reason.EXIT, Lack(problem), alive=False)
 
 
 def rate_fields(

@@ -17,7 +17,7 @@ from harness.environments.base import PACKAGE, Environment, Scratch, scratch
 from harness.environments.client import Limits, Worker, WorkerFailure
 from harness.environments.docker_engine import OWNER_LABEL, engine, owner, remove_leftovers_once
 from harness.environments.process import Exit
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Lack, Reason, Status
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -74,17 +74,19 @@ class Docker(Environment):
         found = docker_image.find(self.spec)
         return int(found.attrs["Size"]) if found else None
 
-    def missing(self) -> str | None:
+    def lack(self) -> Lack | None:
         """See :class:`Environment`."""
         try:
             found = docker_image.find(self.spec)
         except HarnessError as error:
-            return str(error)
-        if found is None:
-            name = self.spec.name
-            remedy = f"run 'harness env build {name} --backend docker'"
-            return f"environment '{name}' has no image; {remedy}"
-        return None
+            return error.lack
+        return self._no_image if found is None else None
+
+    @property
+    def _no_image(self) -> Lack:
+        name = self.spec.name
+        remedy = f"run 'harness env build {name} --backend docker'"
+        return Lack(f"environment '{name}' has no image", remedy)
 
     @contextmanager
     def worker(
@@ -102,9 +104,9 @@ class Docker(Environment):
                 found = docker_image.find(self.spec)
                 remove_leftovers_once()
             except HarnessError as error:
-                raise _failure("unavailable", "environment", str(error)) from error
+                raise _unavailable(error.lack) from error
             if found is None:
-                raise _failure("unavailable", "environment", str(self.missing()))
+                raise _unavailable(self._no_image)
             with self._container(place, found.id, threads, limits, device, reads, log) as container:
                 process = ContainerProcess(container)
                 with Worker(process, place.server, log, limits) as running:
@@ -133,7 +135,7 @@ class Docker(Environment):
         """
         found = docker_image.find(self.spec)
         if found is None:
-            raise HarnessError(str(self.missing()))
+            raise HarnessError.of(self._no_image)
         folders = outermost(checkouts)
         inside = any(start.absolute().is_relative_to(folder) for folder in folders)
         return [
@@ -175,7 +177,7 @@ class Docker(Environment):
                 )
                 container.start()
             except docker.errors.APIError as error:
-                raise _failure("unavailable", "environment", _refusal(error)) from error
+                raise _unavailable(_refusal(error)) from error
             yield container
         finally:
             with contextlib.suppress(docker.errors.APIError, requests.RequestException):
@@ -224,8 +226,10 @@ class ContainerProcess:
         except docker.errors.NotFound:
             return {"Running": False, "ExitCode": SIGNALLED + signal.SIGKILL, "OOMKilled": False}
         except (docker.errors.APIError, requests.RequestException) as error:
-            message = f"the Docker engine no longer answers: {error}"
-            raise _failure("crashed", "engine", message) from error
+            problem = f"the Docker engine no longer answers: {error}"
+            raise WorkerFailure(
+                Status.CRASHED, Reason.ENGINE, Lack(problem), alive=False
+            ) from error
         state: dict[str, Any] = self._container.attrs["State"]
         return state
 
@@ -277,16 +281,16 @@ def outermost(paths: Iterable[Path]) -> list[Path]:
     return [path for path in unique if not any(parent in unique for parent in path.parents)]
 
 
-def _failure(status: str, reason: str, message: str) -> WorkerFailure:
-    return WorkerFailure(status, reason, message, alive=False)
+def _unavailable(lack: Lack) -> WorkerFailure:
+    return WorkerFailure(Status.UNAVAILABLE, Reason.ENVIRONMENT, lack, alive=False)
 
 
-def _refusal(error: Any) -> str:
-    """Why the engine does not start a container, with the remedy where it is known."""
+def _refusal(error: Any) -> Lack:
+    """Why the engine does not start a container."""
     text = str(error.explanation or error)
     if "could not select device driver" in text:
-        return (
-            "the Docker engine gives containers no GPU; install the NVIDIA Container Toolkit, "
-            "or choose --device cpu"
+        return Lack(
+            "the Docker engine gives containers no GPU",
+            "install the NVIDIA Container Toolkit, or choose --device cpu",
         )
-    return f"the Docker engine does not start the container: {text}"
+    return Lack(f"the Docker engine does not start the container: {text}")

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.catalog.codec_spec import Requirement
 from harness.environments.base import PACKAGE, Environment, scratch
 from harness.environments.client import Limits, Worker
+from harness.errors import Lack
 
 
 class Inline(Environment):
     """Runs a codec with the packages that are installed beside the harness.
 
     Args:
-        requires: What the codec needs of them.
+        modules: Those of them that the codec needs, by the names that it imports them by.
     """
 
-    def __init__(self, requires: Sequence[Requirement] = ()) -> None:
-        self._requires = requires
+    def __init__(self, modules: Sequence[str] = ()) -> None:
+        self._modules = modules
 
     @property
     def label(self) -> str:
-        """See :class:`Environment`."""
-        return "inline"
+        """See :class:`Environment`: with the version of each package that the codec needs."""
+        libraries = ",".join(sorted(filter(None, map(_library, self._modules))))
+        return f"inline:{libraries}" if libraries else "inline"
 
-    def missing(self) -> str | None:
-        """See :class:`Environment`."""
-        return next(filter(None, (r.missing() for r in self._requires)), None)
+    def lack(self) -> Lack | None:
+        """See :class:`Environment`: this interpreter is always there."""
+        return None
 
     @contextmanager
     def worker(
@@ -52,3 +55,18 @@ class Inline(Environment):
             }
             with place.child(sys.executable, variables, log, limits) as running:
                 yield running
+
+
+@functools.cache
+def _library(module: str) -> str:
+    """``name@version`` of the installed package that has a module; empty where none is known to.
+
+    ``importlib.metadata.packages_distributions`` tells the same, and takes half a second.
+    """
+    top = module.partition(".")[0]
+    for package in importlib.metadata.distributions(name=top):
+        return f"{package.name.lower().replace('_', '-')}@{package.version}"
+    for package in importlib.metadata.distributions():
+        if f"\n{top}/__init__.py," in "\n" + (package.read_text("RECORD") or ""):
+            return f"{package.name.lower().replace('_', '-')}@{package.version}"
+    return ""

@@ -2,61 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from harness.catalog.codec_spec import CodecSpec, RateSpec
-from harness.codec import WeightsMode
-from harness.environments import Environment
+from harness.codec import Image, Profile, Profiled, WeightsMode
+from harness.environments.base import Environment
 from harness.environments.client import Limits, Loaded, Worker, WorkerFailure, rate_fields
-from harness.paths import find_upstream
 from harness.worker import wire
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights of one rate point, as they lie on this machine.
+
+    Attributes:
+        mode: ``pretrained``, ``random`` or ``none``.
+        files: Where each file lies, or would lie, by its name in the manifest.
+        identity: What a record says of them: a file's name and the head of its sha256,
+            ``random``, or nothing for a codec without a network.
+    """
+
+    mode: WeightsMode
+    files: Mapping[str, Path]
+    identity: str
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A codec that can run here, and what it needs for that, found once.
+
+    Attributes:
+        codec: What its manifest states.
+        environment: Where it runs.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        checkout: Of upstream's repository, for a codec that runs its code.
+        weights: By rate point id, of those rate points that are to run.
+    """
+
+    codec: CodecSpec
+    environment: Environment
+    device: str
+    checkout: Path | None
+    weights: Mapping[str, Weights]
+
+    @property
+    def reads(self) -> list[Path]:
+        """The files and folders of this machine that the codec reads."""
+        paths = {path for weights in self.weights.values() for path in weights.files.values()}
+        if self.checkout is not None:
+            paths.add(self.checkout)
+        return [path for path in (self.codec.folder, *sorted(paths)) if path.exists()]
+
+    def fields(self, rate: RateSpec) -> wire.Header:
+        """A rate point as it travels on the wire."""
+        weights = self.weights[rate.id]
+        upstream = self.checkout
+        if upstream is not None and self.codec.upstream is not None:
+            upstream /= self.codec.upstream.subfolder
+        return rate_fields(rate.id, rate.options, weights.mode, weights.files, upstream)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How a codec is run.
+
+    Attributes:
+        threads: How many threads it is to use.
+        limits: Time and memory bounds.
+        log: The file to which all that it prints is appended.
+    """
+
+    threads: int
+    limits: Limits
+    log: Path
 
 
 class ResidentCodec:
     """One worker at a time, with a codec loaded at :attr:`rate`. A context manager.
 
     Args:
-        spec: The codec.
+        ready: The codec, and what it needs.
         rate: The rate point to load first; set :attr:`rate` to change it.
-        environment: Where its code runs.
-        weights: Which weights to run with.
-        device: ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: How many threads the codec is to use.
-        limits: Time and memory bounds.
-        log: The file to which all that the codec prints is appended.
+        conditions: How it is run.
     """
 
-    def __init__(
-        self,
-        spec: CodecSpec,
-        rate: RateSpec,
-        *,
-        environment: Environment,
-        weights: WeightsMode,
-        device: str,
-        threads: int,
-        limits: Limits,
-        log: Path,
-    ) -> None:
-        self.spec = spec
+    def __init__(self, ready: Ready, rate: RateSpec, conditions: Conditions) -> None:
+        self.ready = ready
         self.rate = rate
         self.loaded: Loaded | None = None
-        self._environment = environment
-        self._weights: WeightsMode = weights
-        self._device = device
-        self._threads = threads
-        self._limits = limits
-        self._log = log
+        self._conditions = conditions
         self._stack = ExitStack()
         self._worker: Worker | None = None
         self._at: str | None = None
         self._failure: WorkerFailure | None = None
         self._warm: set[tuple[int, ...]] = set()
-        self._profiles: dict[tuple[int, int], dict[str, int | None]] = {}
+        self._profiles: dict[tuple[int, int], Profile] = {}
 
     @contextmanager
     def use(self) -> Iterator[Worker]:
@@ -65,13 +110,31 @@ class ResidentCodec:
         Raises:
             WorkerFailure: The codec does not open or load; it is not tried again.
         """
-        worker = self._ready()
+        worker = self._loaded_worker()
         try:
             yield worker
         except WorkerFailure as failure:
             if not failure.alive:
                 self._discard()
             raise
+
+    def encode(self, image: Image) -> bytes:
+        """The bitstream of an image (uint8, H x W x 3, RGB), untimed.
+
+        Raises:
+            WorkerFailure: The codec refused it, failed, crashed or took too long.
+        """
+        with self.use() as worker:
+            return worker.encode(image)[0]
+
+    def decode(self, bitstream: bytes) -> Image:
+        """The image (uint8, H x W x 3, RGB) of a bitstream, untimed.
+
+        Raises:
+            WorkerFailure: The codec refused it, failed, crashed or took too long.
+        """
+        with self.use() as worker:
+            return worker.decode(bitstream)[0]
 
     def warmup(self, shape: tuple[int, ...], calls: int) -> int:
         """How many warm-up calls an image of ``shape`` needs: none when the size is not new."""
@@ -80,43 +143,22 @@ class ResidentCodec:
         self._warm.add(shape)
         return calls
 
-    def profile(self, height: int, width: int) -> dict[str, int | None]:
-        """Parameters and FLOPs at a resolution, counted once; nothing without the face."""
-        if self._worker is None or "Profiled" not in self._worker.faces:
-            return {}
+    def profile(self, height: int, width: int) -> Profile | None:
+        """Parameters and FLOPs at a size, counted once; ``None`` where the codec cannot tell."""
+        if self._worker is None or Profiled.__name__ not in self._worker.capabilities:
+            return None
         if (height, width) not in self._profiles:
             self._profiles[height, width] = self._worker.profile(height, width)
         return self._profiles[height, width]
 
-    def fields(self, rate: RateSpec) -> wire.Header:
-        """A rate point of this codec as it travels on the wire."""
-        return rate_fields(
-            rate.id,
-            rate.options,
-            self._weights,
-            self.spec.weights_paths(rate),
-            self.spec.upstream_folder,
-        )
-
-    def _ready(self) -> Worker:
+    def _loaded_worker(self) -> Worker:
         if self._failure is not None:
             raise self._failure
         try:
             if self._worker is None:
-                self._worker = self._stack.enter_context(
-                    self._environment.worker(
-                        self._log,
-                        self._threads,
-                        self._limits,
-                        device=self._device,
-                        reads=self._reads(),
-                    )
-                )
-                self._worker.open(
-                    self.spec.folder, self.spec.entry, self.spec.options, self._device
-                )
+                self._worker = self._start()
             if self._at != self.rate.id:
-                self.loaded = self._worker.load(self.fields(self.rate))
+                self.loaded = self._worker.load(self.ready.fields(self.rate))
                 self._at = self.rate.id
         except WorkerFailure as failure:
             self._failure = failure
@@ -124,14 +166,19 @@ class ResidentCodec:
             raise
         return self._worker
 
-    def _reads(self) -> list[Path]:
-        """The files and folders of this machine that the codec reads, as far as they are there."""
-        paths = {
-            path for rate in self.spec.rates for path in self.spec.weights_paths(rate).values()
-        }
-        if self.spec.upstream is not None:
-            paths.add(find_upstream(self.spec.folder.name))
-        return [path for path in (self.spec.folder, *sorted(paths)) if path.exists()]
+    def _start(self) -> Worker:
+        codec = self.ready.codec
+        worker = self._stack.enter_context(
+            self.ready.environment.worker(
+                self._conditions.log,
+                self._conditions.threads,
+                self._conditions.limits,
+                device=self.ready.device,
+                reads=self.ready.reads,
+            )
+        )
+        worker.open(codec.folder, codec.entry, codec.options, self.ready.device)
+        return worker
 
     def _discard(self) -> None:
         self._worker = self._at = None

@@ -16,8 +16,8 @@ from harness.catalog.codec_spec import EnvironmentSpec
 from harness.environments.base import PACKAGE, Environment, scratch
 from harness.environments.client import Limits, Worker
 from harness.environments.recipe import TAG_DIGITS, requirements, venv_tag
-from harness.errors import HarnessError
-from harness.paths import cache_folder
+from harness.errors import HarnessError, Lack
+from harness.paths import cache_folder, whole
 
 OLDEST_PYTHON = (3, 10)
 """What a worker runs on at least."""
@@ -67,12 +67,12 @@ class Venv(Environment):
         """What it takes on the disk, in bytes, as found when it was built."""
         return int(json.loads(self._built.read_text())["bytes"])
 
-    def missing(self) -> str | None:
+    def lack(self) -> Lack | None:
         """See :class:`Environment`."""
         if self.built:
             return None
         name = self.spec.name
-        return f"environment '{name}' is not built; run 'harness env build {name}'"
+        return Lack(f"environment '{name}' is not built", f"run 'harness env build {name}'")
 
     @contextmanager
     def worker(
@@ -136,9 +136,8 @@ class Venv(Environment):
                 *(self.python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"),
                 *("--requirement", requirements(self.spec)),
             )
-            part = self._built.with_suffix(".part")
-            part.write_text(json.dumps({"bytes": size_of(self.folder)}))
-            part.replace(self._built)
+            with whole(self._built) as part:
+                part.write_text(json.dumps({"bytes": size_of(self.folder)}))
 
     def _run(
         self, command: Sequence[str | Path], problem: str, show: Callable[[str], object]

@@ -1,4 +1,4 @@
-"""The BD-rate of a candidate against its base, and how it comes out when signs are flipped."""
+"""The BD-rate of a candidate against its base, and what it becomes when signs are flipped."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pandas as pd
 
 from harness.analysis import pchip
 from harness.analysis.bdrate import MIN_OVERLAP, bd_rate
-from harness.analysis.bootstrap import CHUNK, mean_curve_interval
+from harness.analysis.bootstrap import CHUNK, LEVEL, mean_curve_interval
 from harness.analysis.comparison import Refused, comparable, mean_goodness
 from harness.analysis.curves import Curve, Floats, curves_of
-from harness.analysis.measures import Measure
+from harness.catalog.metrics import Metric
 from harness.gate.finding import Finding
 from harness.gate.limits import Limits
 
@@ -25,7 +25,7 @@ def bd_change(
     finding: Finding,
     base: pd.DataFrame,
     candidate: pd.DataFrame,
-    measure: Measure,
+    metric: Metric,
     signs: Floats,
     units: dict[str, int],
     limits: Limits,
@@ -34,9 +34,9 @@ def bd_change(
 
     Args:
         finding: What to fill in.
-        base: Rows of one codec in one scene.
+        base: Rows of one codec on one image set.
         candidate: The candidate's rows of the same cases.
-        measure: The metric.
+        metric: The metric.
         signs: float64, F x N, the flips.
         units: By image, its place among the N.
         limits: How many bootstrap samples.
@@ -47,31 +47,29 @@ def bd_change(
     """
     notes: list[str] = []
     try:
-        before, after = (
-            next(iter(curves_of(rows, measure).values())) for rows in (base, candidate)
-        )
-        before, after = comparable(before, after, measure, pareto=False, exclude={}, notes=notes)
-        curves = (*mean_goodness(before, measure), *mean_goodness(after, measure))
+        before, after = (next(iter(curves_of(rows, metric).values())) for rows in (base, candidate))
+        before, after = comparable(before, after, metric, pareto=False, exclude={}, notes=notes)
+        curves = (*mean_goodness(before, metric), *mean_goodness(after, metric))
         share = float(pchip.overlap(curves[1], curves[3]))
         if share < MIN_OVERLAP:
             _refuse(share)
     except Refused as refused:
         return replace(finding, note=refused.detail), np.empty(0)
     same = bool((before.bpp == after.bpp).all() and (before.quality == after.quality).all())
-    told = replace(
+    found = replace(
         finding,
         verdict="equal" if same else "no change",
         change=0.0 if same else bd_rate(*curves, method="pchip"),
-        interval=mean_curve_interval(before, after, measure.sign, limits.samples, 0.95),
+        interval=mean_curve_interval(before, after, metric.sign, limits.samples, LEVEL),
         images=len(before.images),
         note="; ".join(dict.fromkeys(notes)),
     )
     of_images = signs[:, [units[image] for image in before.images]]
-    flipped = _flipped(before, after, measure, of_images)
+    flipped = _flipped(before, after, metric, of_images)
     if np.isnan(flipped).mean() > MOST_WITHOUT:
         note = "the curves are not monotone when base and candidate are exchanged on some images"
-        return replace(told, verdict="not judged", note=note), flipped
-    return told, flipped
+        return replace(found, verdict="not judged", note=note), flipped
+    return found, flipped
 
 
 def _refuse(share: float) -> None:
@@ -81,9 +79,9 @@ def _refuse(share: float) -> None:
     )
 
 
-def _flipped(before: Curve, after: Curve, measure: Measure, signs: Floats) -> Floats:
+def _flipped(before: Curve, after: Curve, metric: Metric, signs: Floats) -> Floats:
     """log(1 + BD-rate) when the images whose sign is -1 have base and candidate exchanged."""
-    a, b = (np.hstack((c.bpp, measure.sign * c.quality)) for c in (before, after))
+    a, b = (np.hstack((c.bpp, metric.sign * c.quality)) for c in (before, after))
     middle, half = ((a + b) / 2).mean(axis=0), (b - a) / (2 * len(a))
     points = len(before.rates)
     flipped = []

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from harness.analysis.records import Scene
+from harness.analysis.records import ImageSet
 from harness.gate.finding import Finding, Verdict
 from harness.gate.limits import Limits
 from harness.gate.pairs import Pairs, Side, pair
@@ -28,7 +28,7 @@ class Comparison:
     Attributes:
         base: What the base is called.
         candidate: What the candidate is called.
-        findings: By scene, codec and rate point.
+        findings: By image set, codec and rate point.
         notes: What could not be compared, and why.
         limits: What was judged by.
     """
@@ -51,7 +51,7 @@ def compare(base: Side, candidate: Side, limits: Limits | None = None) -> Compar
     Args:
         base: What counts as good.
         candidate: What may have got worse.
-        limits: From where on a change counts.
+        limits: How large a change must be to count.
 
     Raises:
         HarnessError: Nothing can be compared; see :func:`harness.gate.pairs.pair`.
@@ -85,23 +85,23 @@ def _by_status(rows: pd.DataFrame, verdict: Verdict) -> Iterator[Finding]:
         dataset, resolution, codec, _, rate, status = map(str, key)
         messages = group["message"].fillna("").astype(str)
         yield Finding(
-            "status", status, codec, str(group["title"].iloc[0]), Scene(dataset, resolution),
+            "status", status, codec, str(group["title"].iloc[0]), ImageSet(dataset, resolution),
             rate, verdict, images=len(group), note=messages.iloc[0],
         )  # fmt: skip
 
 
 def _notes(pairs: Pairs, limits: Limits) -> Iterator[str]:
     """What was not compared at all."""
-    told = [
+    left_out = [
         (pairs.failing, "ok on neither side"),
         (pairs.only_candidate, "in the candidate alone"),
         (pairs.other_image, "of another image file of the same name"),
     ]
     if not limits.fail_on_missing:
-        told.insert(0, (pairs.only_base, "in the base alone"))
-    for rows, why in told:
+        left_out.insert(0, (pairs.only_base, "in the base alone"))
+    for rows, why in left_out:
         for key, group in rows.groupby(["codec", "dataset", "resolution"], sort=True):
             codec, dataset, resolution = map(str, key)
             rates = ", ".join(group.sort_values("rate_index")["rate"].unique())
             cases = f"{len(group)} case{'s' if len(group) > 1 else ''}"
-            yield f"{codec} on {Scene(dataset, resolution).title}: {cases} {why} ({rates})"
+            yield f"{codec} on {ImageSet(dataset, resolution).title}: {cases} {why} ({rates})"

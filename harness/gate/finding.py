@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.analysis.bootstrap import Interval
-from harness.analysis.records import Scene
+from harness.analysis.records import ImageSet
 
 Kind = Literal["bits", "quality", "bd_rate", "speed", "status"]
 Verdict = Literal[
@@ -33,7 +33,7 @@ class Finding:
             metric it is by; of a status the candidate's.
         codec: The codec's name.
         title: Its name as printed.
-        scene: Data set and resolution.
+        image_set: Data set and resolution.
         rate: The rate point's id; empty where it is about all of them.
         verdict: What the change amounts to. ``small``: certain, and under the limit.
             ``equal``: not one image differs. ``traded``: bits and quality moved against each
@@ -46,14 +46,14 @@ class Finding:
             anywhere in the whole comparison where nothing has changed.
         images: How many images (cases, of a status) it is over.
         different: Images whose bitstreams differ; of bits alone.
-        note: What a reader must know beside it, such as why it was not judged.
+        note: What a reader must know about it, such as why it was not judged.
     """
 
     kind: Kind
     subject: str
     codec: str
     title: str
-    scene: Scene
+    image_set: ImageSet
     rate: str
     verdict: Verdict
     base: float | None = None

@@ -10,10 +10,10 @@ import pandas as pd
 
 from harness.analysis.bootstrap import MIN_IMAGES
 from harness.analysis.curves import Floats, common_images, curves_of
-from harness.analysis.measures import Measure, measures_in
-from harness.analysis.records import Scene, curve_records, scenes
+from harness.analysis.records import ImageSet, curve_records, image_sets, metrics_in
 from harness.catalog.checkpoints import natural_key
-from harness.errors import HarnessError
+from harness.catalog.metrics import Metric
+from harness.errors import HarnessError, Status
 from harness.gate.flips import Change, change_points
 from harness.gate.limits import Limits
 from harness.gate.pairs import checkpoints_in, of_codec
@@ -40,8 +40,8 @@ class History:
     Attributes:
         codec: The codec's name.
         title: Its name as printed.
-        scene: Data set and resolution.
-        measure: The metric.
+        image_set: Data set and resolution.
+        metric: The metric.
         rate: The rate point's id.
         checkpoints: In their order, C of them; those without values are left out.
         means: float64, C, over the images that all of them have.
@@ -52,8 +52,8 @@ class History:
 
     codec: str
     title: str
-    scene: Scene
-    measure: Measure
+    image_set: ImageSet
+    metric: Metric
     rate: str
     checkpoints: tuple[Checkpoint, ...]
     means: Floats
@@ -65,7 +65,7 @@ class History:
 def histories(
     frame: pd.DataFrame,
     codec: str,
-    measures: list[Measure] | None = None,
+    metrics: list[Metric] | None = None,
     limits: Limits | None = None,
 ) -> tuple[list[History], str]:
     """Every metric of a codec at every rate point over its checkpoints.
@@ -73,11 +73,11 @@ def histories(
     Args:
         frame: Results, in the columns of :func:`harness.load_results`.
         codec: The codec's name; underscores are accepted for hyphens.
-        measures: The metrics; all that have values where ``None``.
+        metrics: The metrics; all that have values where ``None``.
         limits: The least change that counts, and the level of the test.
 
     Returns:
-        The histories by scene, metric and rate point, and what the checkpoints are ordered by.
+        The histories by image set, metric and rate point, and what the checkpoints are ordered by.
 
     Raises:
         UnknownName: The codec is not in the results.
@@ -86,7 +86,7 @@ def histories(
     limits = limits or Limits()
     rows = of_codec(frame, codec)
     rows = rows[rows["checkpoint"].isin(checkpoints_in(rows)) & rows["weights"].ne("random")]
-    if not rows["status"].eq("ok").any():
+    if not rows["status"].eq(Status.OK).any():
         raise HarnessError(
             f"the results hold no checkpoint of {codec}",
             f"measure some with: harness run --codec '{codec}@checkpoints/*'",
@@ -96,9 +96,9 @@ def histories(
     apart = curve_records(rows.assign(codec=rows["checkpoint"]))
     found = [
         history
-        for scene, of_scene in scenes(apart)
-        for measure in measures or measures_in(of_scene)
-        for history in _of_measure(codec, scene, of_scene, measure, checkpoints, limits)
+        for image_set, of_set in image_sets(apart)
+        for metric in metrics or metrics_in(of_set)
+        for history in _of_metric(codec, image_set, of_set, metric, checkpoints, limits)
     ]
     return found, by
 
@@ -107,7 +107,7 @@ def ordered(rows: pd.DataFrame) -> tuple[list[Checkpoint], str]:
     """The checkpoints of some records in their order, and what that is by.
 
     By the numbers in their names where these differ; else by the training step that the codec
-    told of each (``step`` in the column ``facts``); else by the time of the first record.
+    reports for each (``step`` in the column ``facts``); else by the time of the first record.
     """
     ids = checkpoints_in(rows)
     files = {name: name.rpartition(":")[0] for name in ids}
@@ -132,12 +132,12 @@ def ordered(rows: pd.DataFrame) -> tuple[list[Checkpoint], str]:
 
 
 def _steps(rows: pd.DataFrame) -> dict[str, float]:
-    """The training step of each checkpoint whose records tell one."""
+    """The training step of each checkpoint whose records state one."""
     if "facts" not in rows:
         return {}
-    told = rows.dropna(subset=["facts"]).drop_duplicates("checkpoint")
+    stated = rows.dropna(subset=["facts"]).drop_duplicates("checkpoint")
     steps = {}
-    for name, facts in zip(told["checkpoint"], told["facts"], strict=True):
+    for name, facts in zip(stated["checkpoint"], stated["facts"], strict=True):
         try:
             steps[str(name)] = float(json.loads(facts)["step"])
         except (KeyError, TypeError, ValueError):
@@ -145,18 +145,18 @@ def _steps(rows: pd.DataFrame) -> dict[str, float]:
     return steps
 
 
-def _of_measure(
+def _of_metric(
     codec: str,
-    scene: Scene,
+    image_set: ImageSet,
     rows: pd.DataFrame,
-    measure: Measure,
+    metric: Metric,
     checkpoints: list[Checkpoint],
     limits: Limits,
 ) -> list[History]:
     found = []
     points = rows.groupby("rate")["rate_index"].min().sort_values(kind="stable")
     for rate in points.index:
-        curves = curves_of(rows[rows["rate"] == rate], measure)
+        curves = curves_of(rows[rows["rate"] == rate], metric)
         notes = []
         usable = []
         for checkpoint in checkpoints:
@@ -183,21 +183,21 @@ def _of_measure(
             History(
                 codec=codec,
                 title=str(rows["title"].iloc[0]).partition("@")[0],
-                scene=scene,
-                measure=measure,
+                image_set=image_set,
+                metric=metric,
                 rate=str(rate),
                 checkpoints=tuple(checkpoint for checkpoint, _ in usable),
                 means=values.mean(axis=1),
                 images=len(images),
-                changes=() if few else tuple(_changes(values, measure, limits)),
+                changes=() if few else tuple(_changes(values, metric, limits)),
                 notes=tuple(notes),
             )
         )
     return found
 
 
-def _changes(values: Floats, measure: Measure, limits: Limits) -> list[Change]:
-    limit = limits.of(measure.name)
+def _changes(values: Floats, metric: Metric, limits: Limits) -> list[Change]:
+    limit = limits.of(metric.name)
     share = abs(float(values.mean())) * (limit.percent or 0.0) / 100
     least = share if limit.absolute is None else limit.absolute
     return change_points(values, least, limits.level, limits.samples)

@@ -29,7 +29,7 @@ WAYS = {"better": "0.3", "worse": "#C44E00"}
 
 
 def history_tables(found: Sequence[History], by: str) -> list[Table]:
-    """One table a scene and metric: a row a checkpoint, a column a rate point."""
+    """A table for each image set and metric: a row per checkpoint, a column per rate point."""
     tables = []
     for group in _groups(found):
         first = group[0]
@@ -42,10 +42,10 @@ def history_tables(found: Sequence[History], by: str) -> list[Table]:
             (words(label), *(_cell(history, label) for history in group)) for label in labels
         )
         title = (
-            f"{first.title} on {first.scene.title}: {first.measure.label} by checkpoint, "
+            f"{first.title} on {first.image_set.title}: {first.metric.label} by checkpoint, "
             f"{_images(group)}"
         )
-        slug = f"history-{first.codec}-{first.scene.slug}-{first.measure.name}"
+        slug = f"history-{first.codec}-{first.image_set.slug}-{first.metric.name}"
         notes = dict.fromkeys(note for history in group for note in history.notes)
         remarks = (f"Checkpoints by {by}.", *notes)
         tables.append(Table(slug, title, columns, rows, remarks))
@@ -59,15 +59,15 @@ def change_lines(found: Sequence[History]) -> list[str]:
         for change in history.changes:
             before, after = history.checkpoints[change.place - 1 : change.place + 1]
             lines.append(
-                f"{history.scene.title}, {history.measure.title} at {history.rate}: "
+                f"{history.image_set.title}, {history.metric.title} at {history.rate}: "
                 f"{_way(history, change)} from {before.label} to {after.label}, "
-                f"{_signed(change.difference, history.measure.decimals)}"
+                f"{_signed(change.difference, history.metric.decimals)}"
             )
     return lines
 
 
 def write_history(found: Sequence[History], by: str, out: Path) -> list[Path]:
-    """Write one figure a scene and metric, as PDF and PNG; the paths written.
+    """Write one figure for each image set and metric, as PDF and PNG; the paths written.
 
     Raises:
         HarnessError: The folder cannot be written.
@@ -77,7 +77,7 @@ def write_history(found: Sequence[History], by: str, out: Path) -> list[Path]:
         out.mkdir(parents=True, exist_ok=True)
         for group in _groups(found):
             first = group[0]
-            stem = out / f"history-{first.codec}-{first.scene.slug}-{first.measure.name}"
+            stem = out / f"history-{first.codec}-{first.image_set.slug}-{first.metric.name}"
             figure = draw_history(group, by)
             for suffix, facts in ((".pdf", {"CreationDate": None}), (".png", None)):
                 paths.append(stem.with_name(f"{stem.name}{suffix}"))
@@ -90,7 +90,7 @@ def write_history(found: Sequence[History], by: str, out: Path) -> list[Path]:
 
 @mpl.rc_context(PAPER)
 def draw_history(group: Sequence[History], by: str) -> Figure:
-    """One metric on one scene: a line a rate point, a dashed rule where it changed."""
+    """One metric on one image set: a line per rate point, a dashed rule where it changed."""
     first = group[0]
     labels = list(dict.fromkeys(c.label for h in group for c in h.checkpoints))
     width = COLUMN_WIDTH if len(labels) <= MOST_LABELS else PAGE_WIDTH
@@ -104,8 +104,8 @@ def draw_history(group: Sequence[History], by: str) -> Figure:
         for change in history.changes:
             _mark(axes, x[change.place - 1], x[change.place], history, change)
     _name_checkpoints(axes, labels)
-    axes.set_title(f"{first.title}, {first.scene.title}, {_images(group)}", pad=4)
-    axes.set_ylabel(first.measure.label)
+    axes.set_title(f"{first.title}, {first.image_set.title}, {_images(group)}", pad=4)
+    axes.set_ylabel(first.metric.label)
     axes.set_xlabel(f"Checkpoint (by {by})")
     axes.set_axisbelow(True)
     sns.despine(ax=axes)
@@ -117,7 +117,7 @@ def draw_history(group: Sequence[History], by: str) -> Figure:
 
 
 def _way(history: History, change: Change) -> str:
-    return "worse" if change.difference * history.measure.sign < 0 else "better"
+    return "worse" if change.difference * history.metric.sign < 0 else "better"
 
 
 def _mark(axes: Axes, before: int, after: int, history: History, change: Change) -> None:
@@ -162,14 +162,14 @@ def _name_checkpoints(axes: Axes, labels: Sequence[str]) -> None:
 def _groups(found: Sequence[History]) -> list[list[History]]:
     groups: dict[tuple[str, str], list[History]] = {}
     for history in found:
-        groups.setdefault((history.scene.title, history.measure.name), []).append(history)
+        groups.setdefault((history.image_set.title, history.metric.name), []).append(history)
     return list(groups.values())
 
 
 def _images(group: Sequence[History]) -> str:
     counts = sorted({history.images for history in group})
-    told = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"{told} image{'' if counts == [1] else 's'}"
+    how_many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"{how_many} image{'' if counts == [1] else 's'}"
 
 
 def _cell(history: History, label: str) -> Cell:
@@ -178,7 +178,7 @@ def _cell(history: History, label: str) -> Cell:
         return number(None, 0)
     place = labels.index(label)
     change = next((c for c in history.changes if c.place == place), None)
-    decimals = history.measure.decimals
+    decimals = history.metric.decimals
     note = ""
     if change is not None:
         note = f"changed here by {_signed(change.difference, decimals)} (p {change.p:.2g})"

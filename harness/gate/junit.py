@@ -7,21 +7,21 @@ from xml.etree import ElementTree as ET
 
 from harness.gate.compare import Comparison
 from harness.gate.finding import Finding
-from harness.gate.tables import sentence, subject_label, verdict_text
+from harness.gate.report import sentence, subject_label, verdict_text
 
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document may hold; programs' messages may."""
 
 
 def junit(comparison: Comparison) -> str:
-    """One suite a codec and scene, one test a comparison.
+    """One suite for each codec and image set, one test for each comparison.
 
     What got worse is a failure, what did not run an error, what was not judged is skipped.
     """
     root = ET.Element("testsuites", name="harness compare")
     suites: dict[str, ET.Element] = {}
     for finding in comparison.findings:
-        name = _clean(f"{finding.codec} on {finding.scene.title}")
+        name = _clean(f"{finding.codec} on {finding.image_set.title}")
         if name not in suites:
             suites[name] = ET.SubElement(root, "testsuite", name=name)
         _test(suites[name], finding)
@@ -29,8 +29,8 @@ def junit(comparison: Comparison) -> str:
         _count(suite)
     _count(root)
     if comparison.notes:
-        told = ET.SubElement(_first(root), "system-out")
-        told.text = _clean("\n".join(f"not compared: {note}" for note in comparison.notes))
+        output = ET.SubElement(_first(root), "system-out")
+        output.text = _clean("\n".join(f"not compared: {note}" for note in comparison.notes))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 

@@ -1,4 +1,4 @@
-"""From where on a change counts: the gate's limits, and the TOML file that sets them."""
+"""How large a change must be to count: the gate's limits, and the TOML file that sets them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.analysis.bootstrap import SAMPLES
 from harness.catalog.metrics import BITRATE, METRICS, Limit
 from harness.catalog.toml import Table, read_toml
 from harness.errors import ManifestError, UnknownName
@@ -39,7 +40,7 @@ class Limits:
     )
     slower: float | None = 1.15
     floor_ms: float = 1.0
-    samples: int = 10_000
+    samples: int = SAMPLES
 
     def of(self, metric: str) -> Limit:
         """The limit of a metric; one that nobody has set is reported and not judged."""

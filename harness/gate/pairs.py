@@ -1,4 +1,4 @@
-"""Which record of the base stands against which of the candidate."""
+"""Pairs each record of the base with the candidate's record of the same case."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.measures import name_among
-from harness.analysis.records import CASE, OPTIONAL, REQUIRED, separate_checkpoints
-from harness.errors import HarnessError
+from harness.analysis.conditions import with_conditions
+from harness.analysis.records import (
+    CASE,
+    OPTIONAL,
+    REQUIRED,
+    SORTED_BY,
+    name_among,
+    separate_checkpoints,
+)
+from harness.errors import HarnessError, Status
 
 SAME = [*CASE, "random"]
-"""What two records of the same case agree in. The rest, such as code and machine, may differ."""
+"""What records of the same case have in common. The rest, as code and machine, may differ."""
 
 DEFAULTS: dict[str, Any] = {
     **OPTIONAL,
-    "machine": "",
-    "device": "cpu",
-    "threads": pd.NA,
-    "timing_scope": "call",
-    "shared_encode": False,
     "image_sha256": "",
     "bitstream_sha256": "",
     "message": "",
@@ -29,14 +31,14 @@ DEFAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Side:
-    """What one side of a comparison is of.
+    """One side of a comparison.
 
     Attributes:
         name: What messages call it, such as the path of its results.
         frame: Its results, in the columns of :func:`harness.load_results`.
         selector: ``codec`` or ``codec@checkpoint`` to take of them; all codecs when empty. A
             checkpoint is named by its file, with or without suffix, or the head of its sha256.
-        option: What the user gives a selector by, for the remedy of a message.
+        option: The option that gives the selector, for the remedy of a message.
     """
 
     name: str
@@ -50,9 +52,8 @@ class Pairs:
     """The cases of both sides, next to each other.
 
     Attributes:
-        both: Cases that are ``ok`` on both sides; columns of ``base`` and ``candidate`` alike.
-        base: Rows of the base for ``both``, in the same order.
-        candidate: Rows of the candidate for ``both``, in the same order.
+        base: Rows of the base for the cases that are ``ok`` on both sides.
+        candidate: Rows of the candidate for the same cases, in the same order.
         gone: Rows of the candidate that are not ``ok`` where the base's are.
         fixed: Rows of the candidate that are ``ok`` where the base's are not.
         failing: Rows of the candidate where neither side is ``ok``.
@@ -91,16 +92,16 @@ def pair(base: Side, candidate: Side) -> Pairs:
     if shared.empty:
         raise HarnessError(
             f"{base.name} and {candidate.name} have no case in common: "
-            f"{_told(left)} against {_told(right)}",
+            f"{_described(left)} against {_described(right)}",
             "measure the same codecs, rate points and images on both sides",
         )
     a = left.iloc[shared["_left"].astype(int)].reset_index(drop=True)
     b = right.iloc[shared["_right"].astype(int)].reset_index(drop=True)
     same_image = a["image_sha256"].eq(b["image_sha256"]) | ~a["image_sha256"].astype(bool)
-    was, now = a["status"].eq("ok"), b["status"].eq("ok")
+    was, now = a["status"].eq(Status.OK), b["status"].eq(Status.OK)
     alone = [
-        rows.iloc[joined.loc[joined[other].isna(), own].astype(int)].query("status == 'ok'")
-        for rows, own, other in ((left, "_left", "_right"), (right, "_right", "_left"))
+        rows[rows["status"].eq(Status.OK) & ~rows.index.isin(shared[own].astype(int))]
+        for rows, own in ((left, "_left"), (right, "_right"))
     ]
     return Pairs(
         base=a[was & now & same_image].reset_index(drop=True),
@@ -115,7 +116,7 @@ def pair(base: Side, candidate: Side) -> Pairs:
 
 
 def checkpoints_in(records: pd.DataFrame) -> list[str]:
-    """The checkpoints of some records, as ``file:sha256``, without doubles."""
+    """The checkpoints of some records, as ``file:sha256``, each once."""
     named = records["checkpoint"].fillna("").astype(str)
     return sorted(set(named) - {"", "random"})
 
@@ -146,7 +147,7 @@ def _records(side: Side) -> pd.DataFrame:
             f"{side.name} lacks the column {', '.join(missing)}",
             "read results with harness.load_results",
         )
-    frame = frame.assign(**{k: v for k, v in DEFAULTS.items() if k not in frame})
+    frame = with_conditions(frame.assign(**{k: v for k, v in DEFAULTS.items() if k not in frame}))
     codec, _, checkpoint = side.selector.partition("@")
     if codec:
         frame = of_codec(frame, codec)
@@ -154,20 +155,18 @@ def _records(side: Side) -> pd.DataFrame:
         frame = _with_checkpoint(frame, checkpoint, side)
     frame = frame.assign(random=frame["weights"].eq("random"))
     _refuse_several(frame, side)
-    ok_last = frame.assign(_ok=frame["status"].eq("ok"))
+    ok_last = frame.assign(_ok=frame["status"].eq(Status.OK))
     ok_last = ok_last.sort_values(["_ok", "started"], kind="stable").drop(columns="_ok")
-    return ok_last.drop_duplicates(SAME, keep="last").sort_values(
-        ["dataset", "resolution", "codec", "rate_index", "rate", "image"], ignore_index=True
-    )
+    return ok_last.drop_duplicates(SAME, keep="last").sort_values(SORTED_BY, ignore_index=True)
 
 
 def _with_checkpoint(frame: pd.DataFrame, text: str, side: Side) -> pd.DataFrame:
     known = checkpoints_in(frame)
     meant = [name for name in known if is_checkpoint(text, name)]
     if len(meant) != 1:
-        told = "is in" if not meant else "means several in"
+        found = "is in" if not meant else "matches several in"
         raise HarnessError(
-            f"{'no ' if not meant else ''}checkpoint '{text}' {told} {side.name}: "
+            f"{'no ' if not meant else ''}checkpoint '{text}' {found} {side.name}: "
             f"{', '.join(meant or known) or 'it has none'}",
             "name one of them by its file or the head of its sha256",
         )
@@ -186,10 +185,10 @@ def _refuse_several(frame: pd.DataFrame, side: Side) -> None:
             )
 
 
-def _told(records: pd.DataFrame) -> str:
+def _described(records: pd.DataFrame) -> str:
     if records.empty:
         return "no records"
     codecs = sorted(set(records["codec"]))
-    scenes = sorted({f"{d} {r}" for d, r in zip(records["dataset"], records["resolution"],
+    image_sets = sorted({f"{d} {r}" for d, r in zip(records["dataset"], records["resolution"],
                                                 strict=True)})  # fmt: skip
-    return f"{', '.join(codecs)} on {', '.join(scenes)}"
+    return f"{', '.join(codecs)} on {', '.join(image_sets)}"

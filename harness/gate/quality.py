@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from harness.analysis.bootstrap import MIN_IMAGES, mean_interval
+from harness.analysis.bootstrap import LEVEL, MIN_IMAGES, mean_interval
 from harness.analysis.curves import Floats
-from harness.analysis.measures import MEASURES, Measure, measures_in
-from harness.analysis.records import scenes
-from harness.catalog.metrics import BITRATE, Limit
+from harness.analysis.records import image_sets, metrics_in
+from harness.catalog.metrics import BITRATE, METRICS, Limit, Metric
 from harness.gate.bd import bd_change
 from harness.gate.finding import Finding, Verdict
 from harness.gate.flips import FlipFamily, standardised
@@ -54,33 +53,33 @@ class _Quality:
 
     def _measured(self) -> Iterator[tuple[Finding, float | None]]:
         """Each finding with its statistic; ``None`` where it takes no part in the family."""
-        for scene, rows in scenes(self.base):
+        for image_set, rows in image_sets(self.base):
             for codec, of_codec in rows.groupby("codec", sort=True):
                 title = str(of_codec["title"].iloc[0])
                 order = of_codec.groupby("rate")["rate_index"].min().sort_values(kind="stable")
-                measures = measures_in(of_codec)
+                metrics = metrics_in(of_codec)
                 for rate in order.index:
                     point = of_codec[of_codec["rate"] == rate]
-                    for measure in (BITRATE, *measures):
+                    for metric in (BITRATE, *metrics):
                         finding = Finding(
-                            "bits" if measure is BITRATE else "quality",
-                            measure.name, str(codec), title, scene, str(rate), "not judged",
+                            "bits" if metric is BITRATE else "quality",
+                            metric.name, str(codec), title, image_set, str(rate), "not judged",
                         )  # fmt: skip
-                        yield self._of_rate(finding, point, measure)
-                for measure in measures:
+                        yield self._of_rate(finding, point, metric)
+                for metric in metrics:
                     finding = Finding(
-                        "bd_rate", measure.name, str(codec), title, scene, "", "not judged"
+                        "bd_rate", metric.name, str(codec), title, image_set, "", "not judged"
                     )
-                    yield self._of_curve(finding, of_codec, measure)
+                    yield self._of_curve(finding, of_codec, metric)
 
     def _of_rate(
-        self, finding: Finding, rows: pd.DataFrame, measure: Measure
+        self, finding: Finding, rows: pd.DataFrame, metric: Metric
     ) -> tuple[Finding, float | None]:
         other = self.candidate.loc[rows.index]
-        before, after, note = _values(rows, other, measure)
+        before, after, note = _values(rows, other, metric)
         known = ~np.isnan(before + after)
         finding = replace(finding, images=int(known.sum()), note=note)
-        if measure is BITRATE:
+        if metric is BITRATE:
             finding = replace(finding, different=_different(rows, other))
         if not known.any():
             return finding, None
@@ -90,24 +89,24 @@ class _Quality:
             base=float(before[known].mean()),
             candidate=float(after[known].mean()),
             change=float(change[known].mean()),
-            interval=mean_interval(change[known], self.limits.samples, 0.95),
+            interval=mean_interval(change[known], self.limits.samples, LEVEL),
             verdict="no change" if change[known].any() else "equal",
         )
         if finding.images < MIN_IMAGES:
             return finding, None
         harm = np.full(len(self.units), np.nan)
         keys = zip(rows["dataset"], rows["image"], strict=True)
-        harm[[self.units[key] for key in keys]] = -measure.sign * change
+        harm[[self.units[key] for key in keys]] = -metric.sign * change
         return finding, self.family.add(self.family.means(harm))
 
     def _of_curve(
-        self, finding: Finding, rows: pd.DataFrame, measure: Measure
+        self, finding: Finding, rows: pd.DataFrame, metric: Metric
     ) -> tuple[Finding, float | None]:
         units = {image: n for (dataset, image), n in self.units.items()
-                 if dataset == finding.scene.dataset}  # fmt: skip
+                 if dataset == finding.image_set.dataset}  # fmt: skip
         other = self.candidate.loc[rows.index]
         found, flipped = bd_change(
-            finding, rows, other, measure, self.family.signs, units, self.limits
+            finding, rows, other, metric, self.family.signs, units, self.limits
         )
         if found.verdict == "not judged" or found.images < MIN_IMAGES:
             return found, None
@@ -132,7 +131,7 @@ class _Quality:
 
     def _limit(self, finding: Finding) -> Limit:
         if finding.kind == "bd_rate":
-            sound = MEASURES[finding.subject].needs_reference
+            sound = METRICS[finding.subject].needs_reference
             judged = sound and self.limits.of(finding.subject).judged
             return self.limits.bd_rate if judged else Limit()
         return self.limits.bits if finding.kind == "bits" else self.limits.of(finding.subject)
@@ -143,25 +142,23 @@ def _harm(finding: Finding) -> float:
     change = finding.change or 0.0
     if finding.kind != "quality":
         return change
-    return -MEASURES[finding.subject].sign * change
+    return -METRICS[finding.subject].sign * change
 
 
-def _values(
-    rows: pd.DataFrame, other: pd.DataFrame, measure: Measure
-) -> tuple[Floats, Floats, str]:
+def _values(rows: pd.DataFrame, other: pd.DataFrame, metric: Metric) -> tuple[Floats, Floats, str]:
     """Both sides' values (float64, N each; NaN where they do not compare), and why some do not."""
-    before = rows[measure.name].to_numpy(dtype=np.float64, copy=True)
-    if measure.name not in other:
+    before = rows[metric.name].to_numpy(dtype=np.float64, copy=True)
+    if metric.name not in other:
         return before, np.full_like(before, np.nan), "the candidate has no values"
-    after = other[measure.name].to_numpy(dtype=np.float64, copy=True)
+    after = other[metric.name].to_numpy(dtype=np.float64, copy=True)
     notes = []
-    card = f"{measure.name}_card"
+    card = f"{metric.name}_card"
     if card in rows and card in other:
         cards = [frame[card].fillna("").astype(str).to_numpy() for frame in (rows, other)]
         unlike = (cards[0] != cards[1]) & ~np.isnan(before + after)
         if unlike.any():
-            told = " against ".join(", ".join(sorted(set(c[unlike]))) for c in cards)
-            notes.append(f"computed in different ways: identity cards {told}")
+            both = " against ".join(", ".join(sorted(set(c[unlike]))) for c in cards)
+            notes.append(f"computed in different ways: identity cards {both}")
         after[unlike] = np.nan
     for name, values, there in (("base", before, after), ("candidate", after, before)):
         if lacking := int((np.isnan(values) & ~np.isnan(there)).sum()):
@@ -192,29 +189,29 @@ def _traded(findings: list[Finding]) -> list[Finding]:
     Where no BD-rate has been judged by that metric, they stay as they are.
     """
     weighed = {
-        (f.scene, f.codec, f.subject)
+        (f.image_set, f.codec, f.subject)
         for f in findings
         if f.kind == "bd_rate" and f.verdict in WEIGHED
     }
     points: dict[object, list[Finding]] = {}
     for f in findings:
-        points.setdefault((f.scene, f.codec, f.rate), []).append(f)
+        points.setdefault((f.image_set, f.codec, f.rate), []).append(f)
 
     def moved(f: Finding, kind: str) -> bool:
         """Whether the other kind got better at this rate point, and a BD-rate weighs the two."""
         return any(
             other.kind == kind
             and other.verdict == "better"
-            and (f.scene, f.codec, f.subject if kind == "bits" else other.subject) in weighed
-            for other in points[f.scene, f.codec, f.rate]
+            and (f.image_set, f.codec, f.subject if kind == "bits" else other.subject) in weighed
+            for other in points[f.image_set, f.codec, f.rate]
         )
 
     traded = []
     for f in findings:
         against = {"quality": "bits", "bits": "quality"}.get(f.kind)
         if f.verdict == "worse" and against and moved(f, against):
-            told = "fewer bits" if against == "bits" else "better quality"
-            traded.append(_noted(replace(f, verdict="traded"), f"for {told}; see the BD-rate"))
+            gain = "fewer bits" if against == "bits" else "better quality"
+            traded.append(_noted(replace(f, verdict="traded"), f"for {gain}; see the BD-rate"))
         else:
             traded.append(f)
     return traded

@@ -1,11 +1,11 @@
 """Whether the candidate is slower: a rank test and a ratio, and both must say so.
 
-Times are compared only where machine, device, threads and what is timed are the same. With
+Times are compared only under the same conditions: see :mod:`harness.analysis.conditions`. With
 enough images the medians of each image are paired: signed ranks (Wilcoxon, Biometrics Bulletin
 1, 1945), whose p-values come from sign flips and are adjusted over all times at once, as
 :mod:`harness.gate.flips` explains. The ranks are of all times of all images together:
 ranks of each time by itself are alike for a large change and for noise, and with six images a
-flip that turns the noise one way would stand beside any change. With fewer images the raw samples
+flip that turns the noise one way would equal any change. With fewer images the raw samples
 of each are set against each other (Mann and Whitney, Annals of Mathematical Statistics 18, 1947);
 the least certain image counts, and p-values are adjusted by Holm's method.
 """
@@ -18,20 +18,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from harness.analysis.bootstrap import MIN_IMAGES, median_interval
+from harness.analysis.bootstrap import LEVEL, MIN_IMAGES, median_interval
+from harness.analysis.conditions import CONDITIONS
 from harness.analysis.curves import Floats
-from harness.analysis.records import Scene
+from harness.analysis.records import ImageSet
 from harness.gate.finding import Finding, Verdict
 from harness.gate.flips import FlipFamily, holm
 from harness.gate.limits import Limits
-
-CONDITIONS = {
-    "machine": "machine",
-    "device": "device",
-    "threads": "number of threads",
-    "timing_scope": "scope of timing",
-}
-"""The columns that must agree, and what they are called."""
 
 MIN_SAMPLES = 5
 """Raw samples that each side of an image needs where there are too few images to pair. Five against
@@ -102,7 +95,7 @@ def _judged(timing: Timing, limits: Limits, chances: Sequence[float]) -> Finding
         base=float(np.median(medians[:, 0])),
         candidate=float(np.median(medians[:, 1])),
         change=float(np.median(ratios)),
-        interval=median_interval(ratios, limits.samples, 0.95),
+        interval=median_interval(ratios, limits.samples, LEVEL),
         images=len(medians),
     )
     if not chances or limits.slower is None:
@@ -125,7 +118,7 @@ def _timings(base: pd.DataFrame, candidate: pd.DataFrame) -> Iterator[Timing]:
     keys = ["dataset", "resolution", "codec", "random"]
     for (dataset, resolution, codec, random), rows in base.groupby(keys, sort=True):
         points = rows.groupby("rate")["rate_index"].min().sort_values(kind="stable").index
-        # One encode may serve all rate points; it is told once.
+        # One encode may serve all rate points; it is compared once.
         once = bool(rows["shared_encode"].eq(other=True).all())
         for rate in points:
             for which in ("encode", "decode"):
@@ -138,7 +131,7 @@ def _timings(base: pd.DataFrame, candidate: pd.DataFrame) -> Iterator[Timing]:
                     subject=f"{which}_ms",
                     codec=str(codec),
                     title=str(rows["title"].iloc[0]),
-                    scene=Scene(str(dataset), str(resolution)),
+                    image_set=ImageSet(str(dataset), str(resolution)),
                     rate="" if shared else str(rate),
                     verdict="not judged",
                     note="random weights" if random else "",
@@ -193,9 +186,9 @@ def _ranks(timings: Sequence[Timing]) -> Iterator[tuple[float, float]]:
 
     chances: list[list[float]] = [[], []]
     for timing in timings:
-        for way, told in zip(("greater", "less"), chances, strict=True):
+        for way, p_values in zip(("greater", "less"), chances, strict=True):
             of_images = (mannwhitneyu(b, a, alternative=way).pvalue for a, b in timing.pairs)
-            told.append(float(max(of_images)))
+            p_values.append(float(max(of_images)))
     yield from zip(holm(chances[0]), holm(chances[1]), strict=True)
 
 
@@ -213,7 +206,10 @@ def _samples(rows: pd.DataFrame, which: str) -> list[Floats]:
 def _differs(base: pd.DataFrame, candidate: pd.DataFrame) -> str:
     """Which condition keeps the times apart; empty where they compare."""
     for column, name in CONDITIONS.items():
-        a, b = (set(rows[column].fillna("").astype(str)) for rows in (base, candidate))
+        a, b = (
+            set(rows[column].fillna("").astype(str).replace("", "unknown"))
+            for rows in (base, candidate)
+        )
         if len(a | b) > 1:
             return f"not the same {name}: {', '.join(sorted(a))} against {', '.join(sorted(b))}"
     return "" if base["machine"].astype(bool).all() else "the machine is not known"

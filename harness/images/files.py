@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import secrets
 import threading
 import warnings
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from harness.codec import Image
 from harness.errors import HarnessError, ImageError
+from harness.paths import whole
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")
 """What is read, by Pillow's names. Others would lose depth or frames without a word."""
@@ -102,13 +102,9 @@ def write_png(path: str | os.PathLike[str], image: Image) -> None:
         HarnessError: The file cannot be written: a full disk, a folder that is not writable.
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        try:
+        with whole(path) as part:
             PIL.Image.fromarray(image).save(part, "PNG", compress_level=COMPRESS_LEVEL)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         raise HarnessError(
             f"{path} cannot be written: {error.strerror or error}",

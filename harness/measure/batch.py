@@ -12,23 +12,25 @@ import hashlib
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
 from harness.catalog.codec_spec import RateSpec
 from harness.codec import Image
-from harness.environments import Environment, choose
 from harness.environments.client import Limits, Measured, WorkerFailure
-from harness.environments.resident import ResidentCodec
-from harness.errors import HarnessError
-from harness.images.files import write_png
-from harness.plan.cases import Batch, Case, Settings, device_of
+from harness.environments.resident import Conditions, Ready, ResidentCodec
+from harness.errors import HarnessError, Reason, Status
+from harness.measure.images import Images
+from harness.measure.observer import Observer
+from harness.plan.cases import Batch, Case
+from harness.plan.request import Settings
+from harness.store.records import CaseRecord
 from harness.store.run_store import RunStore
 from harness.store.shards import write_bytes
 
@@ -36,25 +38,39 @@ LOAD_SECONDS = 1800.0
 SAME_IMAGE = 1.0
 """Largest mean difference, in 8-bit steps, of two decodings that count as the same image."""
 
-Row = dict[str, Any]
-ReadImage = Callable[[Batch, Case], Image]
-"""Gives the image of a case at its batch's resolution; raises ``HarnessError`` if it cannot."""
+
+class Recorder(Protocol):
+    """Takes finished records: a run's store, or what makes one record of several rounds."""
+
+    def add_cases(self, records: Iterable[CaseRecord]) -> None:
+        """Write them as one shard."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the batches of a run share."""
+    """What the batches of a run share.
+
+    Attributes:
+        store: The run's folder.
+        settings: How to measure.
+        images: Photographs and reconstructions.
+        observer: Who is told of each case.
+        recorder: Where records go.
+        machine: The machine's fingerprint.
+        invocation: The id of the run's manifest.
+        is_search: Whether the batches belong to the search for the largest image.
+        speed_only: Time and memory alone: no probe of the decoder, no reconstruction kept.
+    """
 
     store: RunStore
     settings: Settings
-    read_image: ReadImage
-    keep_image: Callable[[str, Image], None]
-    finished: Callable[[Batch, Row], None]
+    images: Images
+    observer: Observer
+    recorder: Recorder
     machine: str
     invocation: str
-    record: Callable[[list[Row]], None]
+    is_search: bool = False
     speed_only: bool = False
-    """Time and memory alone: no probe of the decoder, no reconstruction for the metrics."""
 
 
 @dataclass
@@ -62,53 +78,48 @@ class Progress:
     """One case on its way through the two passes."""
 
     case: Case
-    row: Row
+    record: CaseRecord
     bitstream: bytes | None = None
     done: bool = False
     seconds: float = 0.0
 
     def fail(self, failure: WorkerFailure) -> None:
         """End the case with the status of a failure."""
-        self.end(failure.status, failure.reason, failure.message)
+        self.end(failure.status, failure.reason, str(failure.lack))
 
-    def end(self, status: str, reason: str | None = None, message: str | None = None) -> None:
+    def end(self, status: Status, reason: str | None = None, message: str | None = None) -> None:
         """End the case."""
-        self.row.update(status=status, reason=reason, message=message)
+        self.record.status, self.record.reason, self.record.message = status, reason, message
         self.done = True
-
-
-def record_unavailable(batch: Batch, context: Context, reason: str) -> None:
-    """Record the cases of a codec that cannot run here, without trying."""
-    rows = [
-        {**_identity(batch, case, context), "status": "unavailable", "reason": "missing",
-         "message": reason}
-        for case in batch.cases
-    ]  # fmt: skip
-    context.record(rows)
-    for row in rows:
-        context.finished(batch, row)
 
 
 def measure_batch(batch: Batch, context: Context) -> None:
     """Measure the cases of a batch and write them as one shard.
 
-    What was finished is written also when the batch is interrupted.
+    What was finished is written also when the batch is interrupted. The cases of a codec that
+    cannot run here are recorded so, and not tried.
     """
-    environment = choose(batch.codec, context.settings.environment)
-    label = environment.label
+    ready = batch.model.ready
+    environment = ready.environment.label if isinstance(ready, Ready) else None
     progress = [
-        Progress(case, {**_identity(batch, case, context), "environment": label})
-        for case in batch.cases
+        Progress(case, _new_record(batch, case, context, environment)) for case in batch.cases
     ]
+    if not isinstance(ready, Ready):
+        message = str(ready)
+        for item in progress:
+            item.end(Status.UNAVAILABLE, Reason.MISSING, message)
+        context.recorder.add_cases([item.record for item in progress])
+        for item in progress:
+            context.observer.case(item.record)
+        return
     log = context.store.file("logs", batch.place(batch.cases[0])[:3], batch.cases[0].id, ".log")
-    passes = Passes(batch, context, environment, log)
+    passes = Passes(batch, ready, context, log)
     try:
         passes.encode(progress)
         passes.decode(progress)
     finally:
-        rows = [_finish(p, log) for p in progress if p.done]
-        if rows:
-            context.record(rows)
+        if finished := [_finished(item, log) for item in progress if item.done]:
+            context.recorder.add_cases(finished)
 
 
 @dataclass
@@ -116,12 +127,12 @@ class Passes:
     """The two passes over a batch, each in a worker that is started again when it dies."""
 
     batch: Batch
+    ready: Ready
     context: Context
-    environment: Environment
     log: Path
     probe: Image | None = None
     """The first bitstream of the batch as the encoding process decodes it."""
-    leak: tuple[str, str] | None = None
+    leak: tuple[Status, str] | None = None
     """Status and message of a codec whose decoder needs something outside the bytes."""
 
     def encode(self, progress: Sequence[Progress]) -> None:
@@ -129,7 +140,8 @@ class Passes:
         by_image: dict[str, list[Progress]] = {}
         for item in progress:
             by_image.setdefault(item.case.image.name, []).append(item)
-        rate = self.batch.codec.rates[-1] if self.batch.codec.progressive else self.batch.rates[0]
+        codec_rates = self.batch.codec.rates
+        rate = codec_rates[-1] if self.batch.codec.progressive else self.batch.rates[0]
         with self._resident(rate) as codec:
             for items in by_image.values():
                 self._encode_image(codec, items)
@@ -140,52 +152,54 @@ class Passes:
         """Encode one image for all its rate points: more than one where they are prefixes."""
         start = time.perf_counter()
         try:
-            image = self.context.read_image(self.batch, items[0].case)
+            image = self.context.images.photograph(self.batch, items[0].case)
         except HarnessError as error:
-            self._end(items, "failed", "image", str(error))
+            self._end(items, Status.FAILED, Reason.IMAGE, str(error))
             return
         height, width, _ = image.shape
         for item in items:
-            item.row.update(height=height, width=width)
+            item.record.height, item.record.width = height, width
         limit = self.batch.codec.constraints.max_pixels
         if limit is not None and height * width > limit:
-            text = f"{height}x{width} is over the codec's limit of {limit} pixels"
-            self._end(items, "unavailable", "image", text)
+            message = f"{height}x{width} is over the codec's limit of {limit} pixels"
+            self._end(items, Status.UNAVAILABLE, Reason.IMAGE, message)
             return
+        settings = self.context.settings
         try:
             with codec.use() as worker:
                 stream, measured, deterministic = worker.encode(
                     image,
-                    warmup=codec.warmup(image.shape, self.context.settings.warmup),
-                    repeats=self.context.settings.repeats,
-                    cap_ms=self.context.settings.cap_ms,
+                    warmup=codec.warmup(image.shape, settings.warmup),
+                    repeats=settings.repeats,
+                    cap_ms=settings.cap_ms,
                 )
                 lengths = [len(stream)]
                 if self.batch.codec.progressive:
-                    fields = [codec.fields(item.case.rate) for item in items]
-                    lengths = worker.prefixes(stream, fields)
+                    rates = [self.ready.fields(item.case.rate) for item in items]
+                    lengths = worker.prefixes(stream, rates)
                 profile = codec.profile(height, width)
         except WorkerFailure as failure:
             for item in items:
                 item.fail(failure)
-                self.context.finished(self.batch, item.row)
+                self.context.observer.case(item.record)
             return
         share = (time.perf_counter() - start) / len(items)
         for item, length in zip(items, lengths, strict=True):
             item.bitstream = stream[:length]
             item.seconds += share
-            item.row.update(
-                profile,
-                **_loading(codec),
-                bytes=length,
-                bpp=8 * length / (height * width),
-                bitstream_sha256=hashlib.sha256(item.bitstream).hexdigest(),
-                deterministic=deterministic,
-                **_timing("encode", measured),
-            )
-            if self.context.settings.keep != "none":
+            record = item.record
+            if profile is not None:
+                record.parameters, record.flops = profile.parameters, profile.flops
+                record.flops_torch = profile.flops_torch
+            record.bytes = length
+            record.bpp = 8 * length / (height * width)
+            record.bitstream_sha256 = hashlib.sha256(item.bitstream).hexdigest()
+            record.deterministic = deterministic
+            _set_loading(record, codec)
+            _set_timing(record, "encode", measured)
+            if settings.keep != "none":
                 write_bytes(self._file("bitstreams", item.case, ".bin"), item.bitstream)
-                item.row["kept_bytes"] = length
+                record.kept_bytes = length
 
     def _probe(self, codec: ResidentCodec, progress: Sequence[Progress]) -> None:
         """Decode the first bitstream where it was made; failures are for the decode pass."""
@@ -194,7 +208,7 @@ class Passes:
             return
         with suppress(WorkerFailure), codec.use() as worker:
             if self.batch.codec.progressive:
-                worker.load(codec.fields(first.case.rate))
+                worker.load(self.ready.fields(first.case.rate))
             self.probe, _ = worker.decode(first.bitstream)
 
     def decode(self, progress: Sequence[Progress]) -> None:
@@ -204,68 +218,60 @@ class Passes:
             for item in progress:
                 if item.bitstream is not None and not item.done:
                     codec.rate = item.case.rate
-                    self._decode_one(codec, item, first=item is probed)
+                    self._decode_one(codec, item, item.bitstream, first=item is probed)
 
-    def _decode_one(self, codec: ResidentCodec, item: Progress, *, first: bool) -> None:
-        assert item.bitstream is not None  # noqa: S101 - the caller's condition
+    def _decode_one(
+        self, codec: ResidentCodec, item: Progress, bitstream: bytes, *, first: bool
+    ) -> None:
         start = time.perf_counter()
-        shape = (item.row["height"], item.row["width"], 3)
+        settings, record = self.context.settings, item.record
+        shape = (record.height or 0, record.width or 0, 3)
         image = None
         try:
             with codec.use() as worker:
                 image, measured = worker.decode(
-                    item.bitstream,
-                    warmup=codec.warmup(shape, self.context.settings.warmup),
-                    repeats=self.context.settings.repeats,
-                    cap_ms=self.context.settings.cap_ms,
+                    bitstream,
+                    warmup=codec.warmup(shape, settings.warmup),
+                    repeats=settings.repeats,
+                    cap_ms=settings.cap_ms,
                 )
         except WorkerFailure as failure:
             item.fail(failure)
         else:
-            item.row.update(_timing("decode", measured), **_loading(codec))
+            _set_timing(record, "decode", measured)
+            _set_loading(record, codec)
             if image.shape == shape:
-                item.end("ok", None, _remark(item.row))
+                item.end(Status.OK, None, _remark(record))
             else:
-                text = f"decode returned {image.shape[0]}x{image.shape[1]}, not {_size(shape)}"
-                item.end("wrong_output", "shape", text)
+                message = f"decode returned {_size(image.shape)}, not {_size(shape)}"
+                item.end(Status.WRONG_OUTPUT, Reason.SHAPE, message)
         if first and self.probe is not None:
-            self.leak = _leak(self.probe, image, item.row)
-        if self.leak and item.row["status"] in {"ok", "failed", "wrong_output"}:
+            self.leak = _leak(self.probe, image, record)
+        if self.leak and record.status in {Status.OK, Status.FAILED, Status.WRONG_OUTPUT}:
             status, message = self.leak
-            item.end(status, "outside_bytes", message)
-        if item.row["status"] == "ok" and image is not None:
+            item.end(status, Reason.OUTSIDE_BYTES, message)
+        if record.status == Status.OK and image is not None:
             self._keep(item, image)
         item.seconds += time.perf_counter() - start
-        self.context.finished(self.batch, item.row)
+        self.context.observer.case(record)
 
     def _keep(self, item: Progress, image: Image) -> None:
-        """Keep the reconstruction for the metrics, in memory and (as PNG) on disk."""
-        if self.batch.weights == "random" or self.context.speed_only:
+        """Keep the reconstruction for the metrics."""
+        if self.batch.model.weights == "random" or self.context.speed_only:
             return  # never scored
-        path = self._file("reconstructions", item.case, ".png")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_png(path, image)
+        path = self.context.images.keep(self.batch, item.case, image)
         if self.context.settings.keep == "all":
-            item.row["kept_bytes"] += path.stat().st_size
-        self.context.keep_image(item.case.id, image)
+            item.record.kept_bytes += path.stat().st_size
 
-    def _end(self, items: list[Progress], status: str, reason: str, message: str) -> None:
+    def _end(self, items: list[Progress], status: Status, reason: Reason, message: str) -> None:
         for item in items:
             item.end(status, reason, message)
-            self.context.finished(self.batch, item.row)
+            self.context.observer.case(item.record)
 
     def _resident(self, rate: RateSpec) -> ResidentCodec:
         settings = self.context.settings
-        return ResidentCodec(
-            self.batch.codec,
-            rate,
-            environment=self.environment,
-            weights=self.batch.weights,
-            device=device_of(self.batch.codec, settings),
-            threads=settings.threads,
-            limits=Limits(settings.timeout, LOAD_SECONDS, settings.memory_bytes),
-            log=self.log,
-        )
+        limits = Limits(settings.timeout, LOAD_SECONDS, settings.memory_bytes)
+        return ResidentCodec(self.ready, rate, Conditions(settings.threads, limits, self.log))
 
     def _file(self, kind: str, case: Case, suffix: str) -> Path:
         return self.context.store.file(kind, self.batch.place(case), case.id, suffix)
@@ -281,77 +287,80 @@ OUTSIDE_DIFFERS = (
 )
 
 
-def _leak(probe: Image, image: Image | None, row: Row) -> tuple[str, str] | None:
+def _leak(probe: Image, image: Image | None, record: CaseRecord) -> tuple[Status, str] | None:
     """Status and message when the encoding process decodes, and a fresh one does not, or else."""
     if image is None:
-        if row["status"] != "failed" and row["status"] != "wrong_output":
+        if record.status not in {Status.FAILED, Status.WRONG_OUTPUT}:
             return None  # a time or memory limit says nothing about the bytes
-        return row["status"], OUTSIDE_FAILS.format(row["message"])
+        return record.status, OUTSIDE_FAILS.format(record.message)
     if probe.shape == image.shape:
         difference = np.abs(probe.astype(np.int16) - image.astype(np.int16)).mean()
         if difference <= SAME_IMAGE:
             return None
-    return "wrong_output", OUTSIDE_DIFFERS
+    return Status.WRONG_OUTPUT, OUTSIDE_DIFFERS
 
 
 def _size(shape: tuple[int, ...]) -> str:
     return f"{shape[0]}x{shape[1]}"
 
 
-def _identity(batch: Batch, case: Case, context: Context) -> Row:
-    codec, settings = batch.codec, context.settings
-    return {
-        "case": case.id,
-        "codec": codec.name,
-        "title": codec.title,
-        "family": codec.family,
-        "rate": case.rate.id,
-        "rate_index": codec.rates.index(case.rate),
-        "checkpoint": batch.checkpoint,
-        "weights": batch.weights,
-        "options": json.dumps({**codec.options, **case.rate.options}, sort_keys=True),
-        "dataset": batch.dataset,
-        "image": case.image.name,
-        "image_sha256": case.image.sha256,
-        "resolution": str(batch.resolution),
-        "device": device_of(codec, settings),
-        "threads": settings.threads,
-        "repeats": settings.repeats,
-        "timing_scope": codec.timing_scope,
-        "shared_encode": codec.progressive,
-        "machine": context.machine,
-        "invocation": context.invocation,
-        "status": None,
-        "kept_bytes": 0,
-        "started": datetime.now(UTC),
+def _new_record(batch: Batch, case: Case, context: Context, environment: str | None) -> CaseRecord:
+    """A record that says which case it is of, and under which conditions it is measured."""
+    codec, model, settings = batch.codec, batch.model, context.settings
+    return CaseRecord(
+        case=case.id,
+        codec=codec.name,
+        title=codec.title,
+        family=codec.family,
+        rate=case.rate.id,
+        rate_index=codec.rates.index(case.rate),
+        checkpoint=model.checkpoint,
+        weights=model.weights,
+        options=json.dumps({**codec.options, **case.rate.options}, sort_keys=True),
+        dataset=batch.dataset,
+        image=case.image.name,
+        image_sha256=case.image.sha256,
+        resolution=str(batch.resolution),
+        device=model.device,
+        environment=environment,
+        threads=settings.threads,
+        repeats=settings.repeats,
+        timing_scope=codec.timing_scope,
+        shared_encode=codec.progressive,
+        machine=context.machine,
+        invocation=context.invocation,
+        frontier="tried" if context.is_search else None,
+        started=datetime.now(UTC),
+    )
+
+
+def _set_timing(record: CaseRecord, which: str, measured: Measured) -> None:
+    figures = {
+        "ms": statistics.median(measured.samples_ms),
+        "samples_ms": measured.samples_ms,
+        "peak_rss_bytes": measured.peak_rss_bytes,
+        "peak_device_bytes": measured.peak_device_bytes,
+        "peak_device_reserved_bytes": measured.peak_device_reserved_bytes,
     }
+    for name, value in figures.items():
+        setattr(record, f"{which}_{name}", value)
 
 
-def _timing(which: str, measured: Measured) -> Row:
-    return {
-        f"{which}_ms": statistics.median(measured.samples_ms),
-        f"{which}_samples_ms": measured.samples_ms,
-        f"{which}_peak_rss_bytes": measured.peak_rss_bytes,
-        f"{which}_peak_device_bytes": measured.peak_device_bytes,
-        f"{which}_peak_device_reserved_bytes": measured.peak_device_reserved_bytes,
-    }
+def _set_loading(record: CaseRecord, codec: ResidentCodec) -> None:
+    if codec.loaded is not None:
+        record.load_ms = codec.loaded.ms
+        record.facts = json.dumps(dict(codec.loaded.facts), sort_keys=True)
 
 
-def _loading(codec: ResidentCodec) -> Row:
-    if codec.loaded is None:
-        return {}
-    facts = json.dumps(dict(codec.loaded.facts), sort_keys=True)
-    return {"load_ms": codec.loaded.ms, "facts": facts}
-
-
-def _remark(row: Row) -> str | None:
-    if row.get("deterministic") is False:
+def _remark(record: CaseRecord) -> str | None:
+    if record.deterministic is False:
         return "not deterministic: encoding the image again gave other bytes"
     return None
 
 
-def _finish(item: Progress, log: Path) -> Row:
-    row = {**item.row, "wall_ms": item.seconds * 1e3}
-    if row["status"] not in {"ok", "unavailable"}:
-        row["message"] = f"{row['message']}; log: {log}"
-    return row
+def _finished(item: Progress, log: Path) -> CaseRecord:
+    record = item.record
+    record.wall_ms = item.seconds * 1e3
+    if record.status not in {Status.OK, Status.UNAVAILABLE}:
+        record.message = f"{record.message}; log: {log}"
+    return record

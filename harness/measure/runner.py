@@ -1,4 +1,4 @@
-"""Carries out what was asked: plan, measure what is missing, score what is missing.
+"""Carries out what was asked: measure what is missing, score what is missing.
 
 The results folder decides what is missing, so the same request again completes the work and
 recomputes nothing, whatever ended the last one.
@@ -7,65 +7,40 @@ recomputes nothing, whatever ended the last one.
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from harness.catalog.metrics import METRICS
+from harness.errors import Status
 from harness.images.resolution import POLICY
-from harness.plan.cases import Batch, Case, Plan, label, remaining, unscored
-from harness.plan.request import Prepared
+from harness.measure.batch import Context, measure_batch
+from harness.measure.images import Images
+from harness.measure.lock import machine_to_itself
+from harness.measure.observer import Observer, waiting
+from harness.metrics.cards import current_cards
+from harness.plan.cases import Plan, label
+from harness.plan.prepare import Prepared
+from harness.plan.remaining import Pending, Wanted, remaining, unscored
+from harness.readiness.machine import describe, fingerprint
+from harness.store.load import load_results
 from harness.store.run_store import RunStore
 
 if TYPE_CHECKING:
-    from harness.measure.batch import Context
-
-CACHE_BYTES = 1 << 30
-"""Reconstructions held in memory between decoding and scoring, and half of it for sources."""
-
-
-class Observer(Protocol):
-    """Who is told how a run goes on. Every method may do nothing."""
-
-    def planned(self, plan: Plan, to_measure: int, to_score: int) -> None:
-        """The plan stands; so many cases are to be measured, and so many to be scored."""
-
-    def batch(self, batch: Batch) -> None:
-        """A batch begins."""
-
-    def case(self, batch: Batch, row: dict[str, Any]) -> None:
-        """A case ended, with its status."""
-
-    def scored(self, cases: int) -> None:
-        """So many more cases were scored."""
-
-    def note(self, text: str) -> None:
-        """Something that the user should know."""
-
-
-class Silent:
-    """An observer who wants to know nothing."""
-
-    def planned(self, plan: Plan, to_measure: int, to_score: int) -> None:
-        """See :class:`Observer`."""
-
-    def batch(self, batch: Batch) -> None:
-        """See :class:`Observer`."""
-
-    def case(self, batch: Batch, row: dict[str, Any]) -> None:
-        """See :class:`Observer`."""
-
-    def scored(self, cases: int) -> None:
-        """See :class:`Observer`."""
-
-    def note(self, text: str) -> None:
-        """See :class:`Observer`."""
+    import pandas as pd
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. ``failures`` maps a codec's label to how many of its cases are not ok."""
+    """How a run ended.
+
+    Attributes:
+        folder: The run's folder.
+        prepared: What was asked for, resolved.
+        store: What the folder holds.
+    """
 
     folder: Path
     prepared: Prepared
@@ -76,10 +51,10 @@ class Outcome:
         """Cases that did not end ``ok``, by codec; those of unavailable codecs left out."""
         counts: dict[str, int] = {}
         for batch in self.prepared.plan.batches:
-            if batch.unavailable is not None:
+            if batch.lack is not None:
                 continue
             bad = sum(
-                (state := self.store.states.get(case.id)) is None or state.status != "ok"
+                (state := self.store.states.get(case.id)) is None or state.status != Status.OK
                 for case in batch.cases
             )
             if bad:
@@ -94,6 +69,85 @@ class Outcome:
         named_missing = self.prepared.by_name and bool(self.prepared.plan.unavailable)
         return not (self.failures or refused or named_missing)
 
+    def records(self) -> pd.DataFrame:
+        """The cases that were asked for, in the columns of :func:`harness.load_results`."""
+        frame = load_results(self.folder)
+        asked_for: pd.DataFrame = frame[frame["case"].isin(self.prepared.plan.ids)]
+        return asked_for.reset_index(drop=True)
+
+
+@dataclass
+class Work:
+    """What measuring and scoring share in one run."""
+
+    prepared: Prepared
+    store: RunStore
+    observer: Observer
+    images: Images = field(init=False)
+    wanted: Wanted = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings = self.prepared.settings
+        self.images = Images(self.store, settings)
+        self.wanted = Wanted(settings, current_cards(settings.metrics))
+
+    def remaining(self, plan: Plan) -> Plan:
+        """The part of a plan that must still be measured."""
+        return remaining(plan, self.store.states, self.wanted, self.images.has_reconstruction)
+
+    def unscored(self) -> list[Pending]:
+        """The measured cases that lack a metric."""
+        return unscored(self.prepared.plan, self.store.states, self.wanted)
+
+    def begin(self, todo: Plan) -> Context:
+        """Write the manifest of this invocation; returns what its batches share."""
+        machine = describe()
+        invocation = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+        self.store.write_manifest(invocation, _manifest(self.prepared, todo, machine))
+        return Context(
+            store=self.store,
+            settings=self.prepared.settings,
+            images=self.images,
+            observer=self.observer,
+            recorder=self.store,
+            machine=fingerprint(machine),
+            invocation=invocation,
+        )
+
+    def measure(self, todo: Plan) -> None:
+        """Measure the batches, each with the machine to itself."""
+        context = self.begin(todo)
+        for batch in todo.batches:
+            with machine_to_itself(lambda: waiting(self.observer)):
+                self.store.refresh()  # another run may have measured it meanwhile
+                for left in self.remaining(Plan((batch,))).batches:
+                    self.observer.batch(left)
+                    measure_batch(left, context)
+
+    def score(self, pending: Sequence[Pending]) -> None:
+        """Score the cases that lack a metric."""
+        from harness.measure.scoring import Scoring, groups
+        from harness.metrics import Scorer
+
+        settings, states = self.prepared.settings, self.store.states
+        missing = [
+            metric
+            for metric in settings.metrics
+            if any(not self.wanted.has_score(states[case.id], metric) for _, case in pending)
+        ]
+        scorer = Scorer(missing, settings.device)
+        for metric, lack in scorer.unavailable.items():
+            self.observer.note(f"{METRICS[metric].title} stays blank: {lack}")
+        for card in scorer.cards.values():
+            self.store.write_card(card.id, card.as_dict())
+        scoring = Scoring(self.store, scorer, self.images, self.observer)
+        for group in groups(pending):
+            with machine_to_itself(lambda: waiting(self.observer)):
+                self.store.refresh()
+                if left := scoring.left(group):
+                    scoring.score(left)
+                self.observer.scored(len(group) - len(left))
+
 
 def run(prepared: Prepared, observer: Observer) -> Outcome:
     """Measure and score what is missing.
@@ -102,163 +156,27 @@ def run(prepared: Prepared, observer: Observer) -> Outcome:
         HarnessError: The results folder cannot be written, or the disk is full.
         KeyboardInterrupt: The user stopped it; what was finished is in the folder.
     """
-    request, plan, settings = prepared.request, prepared.plan, prepared.settings
-    store = RunStore(request.folder)
-    for damage in store.damaged:
-        observer.note(str(damage))
+    store = RunStore(prepared.request.folder)
+    for damaged in store.damaged:
+        observer.note(str(damaged))
     work = Work(prepared, store, observer)
-    todo = remaining(plan, store.states, settings, work.has_reconstruction)
-    to_score = len(unscored(plan, store.states, settings)) + sum(
+    todo = work.remaining(prepared.plan)
+    to_score = len(work.unscored()) + sum(
         len(batch.cases)
         for batch in todo.batches
-        if batch.weights != "random" and batch.unavailable is None
+        if batch.model.weights != "random" and batch.lack is None
     )
-    observer.planned(plan, todo.cases, to_score)
+    observer.planned(prepared.plan, todo.cases, to_score)
     if todo.batches:
         work.measure(todo)
-    if pending := unscored(plan, store.states, settings):
+    if pending := work.unscored():
         work.score(pending)
     store.merge()
-    return Outcome(request.folder, prepared, store)
-
-
-class Work:
-    """What measuring and scoring share in one run: the store, the images in memory, the lock."""
-
-    def __init__(self, prepared: Prepared, store: RunStore, observer: Observer) -> None:
-        from harness.images.cache import ImageCache
-
-        self.prepared = prepared
-        self.store = store
-        self.observer = observer
-        self._sources = ImageCache(CACHE_BYTES // 2)
-        self._reconstructions = ImageCache(CACHE_BYTES)
-
-    def has_reconstruction(self, batch: Batch, case: Case) -> bool:
-        """Whether the image that the case was decoded to is at hand."""
-        return case.id in self._reconstructions or self._reconstruction_file(batch, case).is_file()
-
-    def begin(self, todo: Plan) -> Context:
-        """Write the manifest of this invocation; returns what its batches share."""
-        from harness.measure.batch import Context
-        from harness.readiness.machine import describe, fingerprint
-
-        machine = describe()
-        invocation = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
-        self.store.write_manifest(invocation, _manifest(self.prepared, todo, machine))
-        return Context(
-            store=self.store,
-            settings=self.prepared.settings,
-            read_image=self._source,
-            keep_image=self._reconstructions.put,
-            finished=self.observer.case,
-            machine=fingerprint(machine),
-            invocation=invocation,
-            record=self.store.add_cases,
-        )
-
-    def measure(self, todo: Plan) -> None:
-        """Measure the batches, each with the machine to itself."""
-        from harness.measure.batch import measure_batch, record_unavailable
-        from harness.measure.lock import machine_to_itself
-
-        context = self.begin(todo)
-        for batch in todo.batches:
-            with machine_to_itself(self.waiting):
-                self.store.refresh()  # another run may have measured it meanwhile
-                left = remaining(
-                    Plan((batch,)),
-                    self.store.states,
-                    self.prepared.settings,
-                    self.has_reconstruction,
-                )
-                for part in left.batches:
-                    self.observer.batch(part)
-                    if part.unavailable is not None:
-                        record_unavailable(part, context, part.unavailable)
-                    else:
-                        measure_batch(part, context)
-
-    def score(self, pending: list[tuple[Batch, Case]]) -> None:
-        """Score the cases that lack a metric."""
-        from harness.measure.lock import machine_to_itself
-        from harness.measure.scoring import Scoring, groups, score_group
-        from harness.metrics import Scorer
-
-        settings = self.prepared.settings
-        missing = [
-            metric
-            for metric in settings.metrics
-            if any(metric not in self.store.states[case.id].scored for _, case in pending)
-        ]
-        scorer = Scorer(missing, settings.device)
-        for metric, reason in scorer.unavailable.items():
-            self.observer.note(f"{METRICS[metric].title} stays blank: {reason}")
-        for card in scorer.cards.values():
-            self.store.write_card(card.id, card.as_dict())
-        computable = set(scorer.cards) - set(scorer.unavailable)
-        scoring = Scoring(
-            store=self.store,
-            scorer=scorer,
-            reference=self._source,
-            reconstruction=self._reconstruction,
-            done_with=self._done_with,
-            warn=self.observer.note,
-            finished=self.observer.scored,
-        )
-        for group in groups(pending):
-            with machine_to_itself(self.waiting):
-                self.store.refresh()
-                states = self.store.states
-                left = [
-                    (batch, case)
-                    for batch, case in group
-                    if not states[case.id].scored.issuperset(computable)
-                    or not states[case.id].blank.issuperset(scorer.unavailable)
-                ]
-                if left:
-                    score_group(left, scoring)
-                self.observer.scored(len(group) - len(left))
-
-    def _source(self, batch: Batch, case: Case) -> Any:
-        from harness.images.files import read_image
-        from harness.images.resolution import derive
-
-        def read() -> Any:
-            image = read_image(case.image.path)
-            return derive(image, batch.resolution, upsample=self.prepared.settings.upsample)
-
-        return self._sources.get((case.image.path, batch.resolution), read)
-
-    def _reconstruction(self, batch: Batch, case: Case) -> Any:
-        from harness.errors import ImageError
-        from harness.images.files import read_image
-
-        path = self._reconstruction_file(batch, case)
-
-        def read() -> Any:
-            try:
-                return read_image(path)
-            except ImageError:
-                path.unlink(missing_ok=True)
-                raise
-
-        return self._reconstructions.get(case.id, read)
-
-    def _reconstruction_file(self, batch: Batch, case: Case) -> Path:
-        return self.store.file("reconstructions", batch.place(case), case.id, ".png")
-
-    def _done_with(self, batch: Batch, case: Case) -> None:
-        self._reconstructions.drop(case.id)
-        if self.prepared.settings.keep != "all":
-            self._reconstruction_file(batch, case).unlink(missing_ok=True)
-
-    def waiting(self) -> None:
-        """Tell that another run has the machine."""
-        self.observer.note("another run is measuring on this machine; waiting for its batch to end")
+    return Outcome(prepared.request.folder, prepared, store)
 
 
 def _manifest(prepared: Prepared, todo: Plan, machine: dict[str, Any]) -> dict[str, Any]:
+    codes = {label(b.codec): b.model.code for b in prepared.plan.batches}
     return {
         "request": asdict(prepared.request),
         "settings": asdict(prepared.settings),
@@ -266,15 +184,15 @@ def _manifest(prepared: Prepared, todo: Plan, machine: dict[str, Any]) -> dict[s
         "machine": machine,
         "resolution_policy": POLICY,
         "codecs": {
-            label(c): {"title": c.title, "folder": str(c.folder), "code": c.code_digest}
+            label(c): {"title": c.title, "folder": str(c.folder), "code": codes.get(label(c))}
             for c in prepared.codecs
         },
         "datasets": {
             d.name: {"licence": d.licence, "images": {i.name: i.sha256 for i in d.images}}
             for d in prepared.datasets
         },
-        "unavailable": dict(prepared.plan.unavailable),
-        "broken_adapters": prepared.broken,
+        "unavailable": {name: str(lack) for name, lack in prepared.plan.unavailable.items()},
+        "broken_adapters": {name: str(error) for name, error in prepared.broken.items()},
         "skipped": [asdict(skip) for skip in prepared.plan.skipped],
         "cases_planned": prepared.plan.cases,
         "cases_to_measure": todo.cases,

@@ -7,30 +7,92 @@ and written as one shard.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from harness.codec import Image
 from harness.errors import HarnessError, ImageError
+from harness.measure.images import Images
+from harness.measure.observer import Observer
 from harness.metrics import Scorer
-from harness.plan.cases import Batch, Case
+from harness.plan.cases import Case
+from harness.plan.remaining import Pending
+from harness.store.records import ScoreRecord
 from harness.store.run_store import RunStore
-
-Pending = tuple[Batch, Case]
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """Where the images come from, and where the values go."""
+    """What computes the metrics, where the images come from, and where the values go."""
 
     store: RunStore
     scorer: Scorer
-    reference: Callable[[Batch, Case], Image]
-    reconstruction: Callable[[Batch, Case], Image]
-    done_with: Callable[[Batch, Case], None]
-    warn: Callable[[str], None]
-    finished: Callable[[int], None]
+    images: Images
+    observer: Observer
+
+    def left(self, group: Sequence[Pending]) -> list[Pending]:
+        """Those cases of a group that lack a metric, by what is in the store."""
+        cards = {name: card.id for name, card in self.scorer.cards.items()}
+
+        def is_left(case: Case) -> bool:
+            state = self.store.states[case.id]
+            stale = any(state.card(metric) != card for metric, card in cards.items())
+            untold = any(
+                state.card(metric) is None and metric not in state.blank
+                for metric in self.scorer.unavailable
+            )
+            return stale or untold
+
+        return [(batch, case) for batch, case in group if is_left(case)]
+
+    def score(self, group: Sequence[Pending]) -> None:
+        """Score the reconstructions of one reference and write the values.
+
+        A reconstruction that cannot be read is left out with a note; the next run measures it.
+        """
+        try:
+            reference = self.scorer.reference(self.images.photograph(*group[0]))
+        except HarnessError as error:
+            self.observer.note(str(error))
+            self.observer.scored(len(group))
+            return
+        records: list[ScoreRecord] = []
+        for batch, case in group:
+            try:
+                image = self.images.reconstruction(batch, case)
+            except ImageError as error:
+                self.observer.note(
+                    f"{error.problem}; give the same command again to measure it anew"
+                )
+                self.observer.scored(1)
+                continue
+            start = time.perf_counter()
+            scores = self.scorer.score(reference, image)
+            elapsed = (time.perf_counter() - start) * 1e3
+            records += [
+                ScoreRecord(
+                    case=case.id,
+                    metric=metric,
+                    value=scores[metric].value,
+                    reason=scores[metric].reason,
+                    final=scores[metric].final,
+                    card=card.id,
+                    score_ms=elapsed,
+                )
+                for metric, card in self.scorer.cards.items()
+            ]
+            records += self._blanks(case)
+            self.observer.scored(1)
+        if records:
+            self.store.add_scores(records)
+        for batch, case in group:
+            self.images.is_scored(batch, case)
+
+    def _blanks(self, case: Case) -> Iterator[ScoreRecord]:
+        """Blanks for the metrics that cannot be computed; a value that there is stays."""
+        for metric, lack in self.scorer.unavailable.items():
+            if self.store.states[case.id].card(metric) is None:
+                yield ScoreRecord(case=case.id, metric=metric, reason=str(lack), final=False)
 
 
 def groups(pending: Sequence[Pending]) -> list[list[Pending]]:
@@ -41,49 +103,3 @@ def groups(pending: Sequence[Pending]) -> list[list[Pending]]:
         return batch.dataset, str(batch.resolution), case.image.name
 
     return [list(group) for _, group in groupby(sorted(pending, key=key), key)]
-
-
-def score_group(group: Sequence[Pending], scoring: Scoring) -> None:
-    """Score the reconstructions of one reference and write the values.
-
-    A reconstruction that cannot be read is left out with a warning; the next run measures it.
-    """
-    try:
-        reference = scoring.scorer.reference(scoring.reference(*group[0]))
-    except HarnessError as error:
-        scoring.warn(str(error))
-        scoring.finished(len(group))
-        return
-    rows = []
-    for batch, case in group:
-        try:
-            image = scoring.reconstruction(batch, case)
-        except ImageError as error:
-            scoring.warn(f"{error.problem}; give the same command again to measure it anew")
-            scoring.finished(1)
-            continue
-        start = time.perf_counter()
-        scores = scoring.scorer.score(reference, image)
-        elapsed = (time.perf_counter() - start) * 1e3
-        rows += [
-            {
-                "case": case.id,
-                "metric": metric,
-                "value": score.value,
-                "reason": score.reason,
-                "final": score.final,
-                "card": scoring.scorer.cards[metric].id,
-                "score_ms": elapsed,
-            }
-            for metric, score in scores.items()
-            if metric in scoring.scorer.cards
-        ]
-        rows += [
-            {"case": case.id, "metric": metric, "reason": reason, "final": False}
-            for metric, reason in scoring.scorer.unavailable.items()
-        ]
-        scoring.finished(1)
-    if rows:
-        scoring.store.add_scores(rows)
-    for batch, case in group:
-        scoring.done_with(batch, case)

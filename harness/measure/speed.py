@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.errors import Reason, Status
 from harness.images.resolution import Resolution
-from harness.measure.batch import Context, Row, measure_batch, record_unavailable
+from harness.measure.batch import Context, measure_batch
 from harness.measure.lock import machine_to_itself
-from harness.measure.runner import Observer, Work
+from harness.measure.observer import Observer, waiting
+from harness.measure.runner import Work
 from harness.plan.cases import Batch, Plan, make_plan
-from harness.plan.request import Prepared
+from harness.plan.prepare import Prepared
 from harness.store.load import read_cases
+from harness.store.records import CaseRecord
 from harness.store.run_store import RunStore
 
 PASSES = ("encode", "decode")
@@ -85,9 +89,8 @@ class SpeedSweep:
         self.observer = observer
         self.store = RunStore(prepared.request.folder)
         self._work = Work(prepared, self.store, observer)
-        self._rows: dict[str, Row] = {
-            row["case"]: row for row in read_cases(self.store.folder) if row["status"] == "ok"
-        }
+        self._records = {record.case: record for record in read_cases(self.store.folder)}
+        self._now: set[str] = set()
 
     def run(self) -> None:
         """Measure all rounds."""
@@ -98,7 +101,7 @@ class SpeedSweep:
         self.observer.planned(Plan(tuple(batch for _, batch in schedule)), sum(missing), 0)
         if not missing:
             return
-        context = self._context(self.prepared.plan)
+        context = self._context()
         for number, batch in schedule:
             if self._wanted(batch, number):
                 self._measure(batch, context)
@@ -107,94 +110,127 @@ class SpeedSweep:
         """Search, for each codec, the largest image that it encodes and decodes here.
 
         Sizes double in pixels from the largest that went well until one does not; then the gap is
-        halved, in the logarithm, until it is under a tenth. One call each, no warm-up.
+        halved, in the logarithm, until it is under a tenth. One call each, no warm-up. What was
+        tried before, by this search or by the sweep, is not tried again.
         """
         first: dict[tuple[str, str], Batch] = {}
         for batch in self.prepared.plan.batches:
-            if batch.unavailable is None:
-                first.setdefault((batch.codec.name, batch.checkpoint), batch)
-        context = self._context(self.prepared.plan)
-        once = replace(context, settings=replace(context.settings, warmup=0, repeats=1))
+            if batch.lack is None:
+                first.setdefault((batch.codec.name, batch.model.checkpoint), batch)
+        if not first:
+            return
+        context = self._context()
+        once = replace(
+            context, is_search=True, settings=replace(context.settings, warmup=0, repeats=1)
+        )
         for batch in first.values():
-            tried = self._tried(batch)
-            limit = min(batch.codec.constraints.max_pixels or LARGEST_TRY, LARGEST_TRY)
-            while (size := next_size(tried, limit)) is not None:
-                there = self._at(batch, size)
-                self._measure(there, once)
-                tried[size.height * size.width] = self._rows[there.cases[0].id]["status"] == "ok"
+            self._find_largest_of(batch, once)
 
-    def _tried(self, batch: Batch) -> dict[int, bool]:
-        """Pixels of the images that the codec was measured at, and whether it went well."""
-        return {
-            row["height"] * row["width"]: row["status"] == "ok"
-            for row in self._rows.values()
-            if (row["codec"], row["checkpoint"]) == (batch.codec.name, batch.checkpoint)
-            and row["height"]
-        }
+    def _find_largest_of(self, batch: Batch, context: Context) -> None:
+        seen = {_pixels(record): record for record in self._measured(batch)}
+        limit = min(batch.codec.constraints.max_pixels or LARGEST_TRY, LARGEST_TRY)
+        while (size := next_size(_outcomes(seen), limit)) is not None:
+            there = self._at(batch, size)
+            identity = there.cases[0].id
+            known = self._records.get(identity)
+            if known is None or known.reason == Reason.MISSING:
+                self._measure(there, context)
+            seen[size.height * size.width] = self._records[identity]
+        largest = max(
+            (r for r in seen.values() if r.status == Status.OK), key=_pixels, default=None
+        )
+        reason = why_ended(_outcomes(seen), limit, batch.codec.constraints.max_pixels)
+        marks = {r.case: reason if r is largest else r.frontier and "tried" for r in seen.values()}
+        self._record(
+            [
+                replace(r, frontier=marks[r.case])
+                for r in seen.values()
+                if r.frontier != marks[r.case]
+            ]
+        )
+
+    def _measured(self, batch: Batch) -> Iterator[CaseRecord]:
+        """The sweep's records of a codec, at whatever sizes."""
+        for other in self.prepared.plan.batches:
+            same = other.codec.name == batch.codec.name
+            if same and other.model.checkpoint == batch.model.checkpoint:
+                records = (self._records.get(case.id) for case in other.cases)
+                yield from (record for record in records if record is not None and record.height)
 
     def _at(self, batch: Batch, size: Resolution) -> Batch:
         """The batch with its first case alone, at another size."""
         case = batch.cases[0]
         data = next(d for d in self.prepared.datasets if d.name == batch.dataset)
         only = replace(data, images=(case.image,), refused=())
-        known = {(batch.codec.name, batch.codec.checkpoint, case.rate.id): batch.checkpoint}
-        settings = self.prepared.settings
-        plan = make_plan([batch.codec], [only], (size,), [case.rate.id], settings, known, {})
-        return plan.batches[0]
+        model = replace(batch.model, rates=(case.rate,))
+        return make_plan([model], [only], (size,), self.prepared.settings).batches[0]
 
     def _wanted(self, batch: Batch, number: int) -> bool:
         """Whether a round is still to be taken of any case of the batch."""
         return any(self._taken(case.id) < number * self.rounds.repeats for case in batch.cases)
 
     def _taken(self, case: str) -> int:
-        """How many samples there are of a case; as many as asked for of one that failed."""
-        row = self._rows.get(case)
-        if row is None:
+        """How many samples there are of a case; as many as asked for of one that failed here."""
+        record = self._records.get(case)
+        if record is None or (record.status != Status.OK and case not in self._now):
             return 0
-        if row["status"] != "ok" or _capped(row, self.prepared.settings.cap_ms):
+        if record.status != Status.OK or _capped(record, self.prepared.settings.cap_ms):
             return self.rounds.rounds * self.rounds.repeats
-        return min(len(row[f"{which}_samples_ms"]) for which in PASSES)
+        return min(len(samples) for samples in _samples(record))
 
     def _measure(self, batch: Batch, context: Context) -> None:
-        with machine_to_itself(self._work.waiting):
+        with machine_to_itself(lambda: waiting(self.observer)):
             self.observer.batch(batch)
-            if batch.unavailable is not None:
-                record_unavailable(batch, context, batch.unavailable)
-            else:
-                measure_batch(batch, context)
+            measure_batch(batch, context)
 
-    def _context(self, plan: Plan) -> Context:
+    def _context(self) -> Context:
         return replace(
-            self._work.begin(plan),
+            self._work.begin(self.prepared.plan),
             settings=replace(self.prepared.settings, repeats=self.rounds.repeats),
-            record=self._record,
+            recorder=self,
             speed_only=True,
         )
 
-    def _record(self, rows: list[Row]) -> None:
+    def add_cases(self, records: Iterable[CaseRecord]) -> None:
         """Put the samples of a round to those of the rounds before it, and write them."""
-        merged = [together(self._rows.get(row["case"]), row) for row in rows]
-        self._rows.update({row["case"]: row for row in merged})
-        self.store.add_cases(merged)
+        self._record([together(self._records.get(record.case), record) for record in records])
+
+    def _record(self, records: list[CaseRecord]) -> None:
+        self._records.update({record.case: record for record in records})
+        self._now.update(record.case for record in records)
+        if records:
+            self.store.add_cases(records)
 
 
-def together(before: Row | None, row: Row) -> Row:
+def together(before: CaseRecord | None, record: CaseRecord) -> CaseRecord:
     """One record of the samples of several rounds; a round that failed stands for all."""
-    if before is None or before["status"] != "ok" or row["status"] != "ok":
-        return row
-    merged = dict(row)
-    for which in PASSES:
-        samples = [*before[f"{which}_samples_ms"], *row[f"{which}_samples_ms"]]
-        merged[f"{which}_samples_ms"] = samples
-        merged[f"{which}_ms"] = statistics.median(samples)
+    if before is None or before.status != Status.OK or record.status != Status.OK:
+        return record
+    merged = replace(record, repeats=before.repeats + record.repeats)
+    for which, earlier, later in zip(PASSES, _samples(before), _samples(record), strict=True):
+        setattr(merged, f"{which}_samples_ms", [*earlier, *later])
+        setattr(merged, f"{which}_ms", statistics.median([*earlier, *later]))
         for kind in ("rss", "device", "device_reserved"):
             name = f"{which}_peak_{kind}_bytes"
-            merged[name] = _highest(before.get(name), row.get(name))
-    merged["repeats"] = before["repeats"] + row["repeats"]
-    if before["bitstream_sha256"] != row["bitstream_sha256"]:
-        merged["deterministic"] = False
-        merged["message"] = "not deterministic: another process gave other bytes"
+            setattr(merged, name, _highest(getattr(before, name), getattr(record, name)))
+    if before.bitstream_sha256 != record.bitstream_sha256:
+        merged.deterministic = False
+        merged.message = "not deterministic: another process gave other bytes"
     return merged
+
+
+def _samples(record: CaseRecord) -> tuple[list[float], list[float]]:
+    """The timed calls of both passes, in ms."""
+    return record.encode_samples_ms or [], record.decode_samples_ms or []
+
+
+def _pixels(record: CaseRecord) -> int:
+    return (record.height or 0) * (record.width or 0)
+
+
+def _outcomes(records: Mapping[int, CaseRecord]) -> dict[int, bool]:
+    """By pixels, whether an image of that size went well."""
+    return {pixels: record.status == Status.OK for pixels, record in records.items()}
 
 
 def next_size(tried: dict[int, bool], limit: int) -> Resolution | None:
@@ -223,9 +259,26 @@ def shaped(pixels: float) -> Resolution:
     return Resolution(height, width)
 
 
-def _capped(row: Row, cap_ms: float | None) -> bool:
+def why_ended(tried: dict[int, bool], limit: int, codecs_limit: int | None) -> str:
+    """Why the search for the largest image has ended, in a few words.
+
+    Args:
+        tried: By pixels, whether an image of that size went well.
+        limit: The most pixels that were to be tried.
+        codecs_limit: The most pixels that the codec takes, where its manifest states it.
+    """
+    fits = max((pixels for pixels, well in tried.items() if well), default=0)
+    fails = min((pixels for pixels, well in tried.items() if not well and pixels > fits), default=0)
+    if fails:
+        return f"an image of {fails / fits:.2f} times the pixels fails"
+    if limit == codecs_limit:
+        return f"the codec takes at most {limit:,} pixels"
+    return f"no larger size is tried than {limit:,} pixels"
+
+
+def _capped(record: CaseRecord, cap_ms: float | None) -> bool:
     return cap_ms is not None and any(
-        sample > cap_ms for which in PASSES for sample in row[f"{which}_samples_ms"]
+        sample > cap_ms for samples in _samples(record) for sample in samples
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.metrics.card import Card
+from harness.metrics.cards import Card
 
 if TYPE_CHECKING:
     from harness.metrics.base import Score

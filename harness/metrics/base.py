@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from harness.codec import Image
-from harness.errors import HarnessError
-from harness.metrics.card import Card
+from harness.metrics.cards import Card
 
 
 @dataclass(frozen=True)
@@ -79,30 +75,3 @@ def to_tensor(image: Image, device: torch.device, full_scale: float = 255.0) -> 
     """float32, 1 x 3 x H x W, channels last, in [0, ``full_scale``]."""
     tensor = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None].float()
     return tensor if full_scale == 255.0 else tensor.mul_(full_scale / 255.0)  # noqa: PLR2004
-
-
-def package_version(name: str) -> str:
-    """The installed version of a distribution.
-
-    Raises:
-        HarnessError: It is not installed.
-    """
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        raise HarnessError(f"package '{name}' is not installed", f"pip install {name}") from None
-
-
-def package_file(package: str, path: str) -> Path:
-    """A data file of an installed package, without importing the package.
-
-    Raises:
-        HarnessError: The package, or the file in it, is not there.
-    """
-    spec = importlib.util.find_spec(package)
-    folders = (spec.submodule_search_locations if spec else None) or []
-    for folder in folders:
-        if (found := Path(folder) / path).is_file():
-            return found
-    problem = f"{path} of package '{package}' not found"
-    raise HarnessError(problem, f"pip install --force-reinstall --no-deps {package}")

@@ -7,22 +7,11 @@ from pathlib import Path
 import torch
 
 from harness.assets.digests import sha256_of
-from harness.assets.networks import PublishedFile, load_file
+from harness.assets.networks import load_file
 from harness.codec import Image
 from harness.errors import HarnessError
-from harness.metrics.base import PlainMeasure, Score, package_version, to_tensor
-from harness.metrics.card import Card
-
-CLIP_RN50 = PublishedFile(
-    url=(
-        "https://openaipublic.azureedge.net/clip/models/"
-        "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762/RN50.pt"
-    ),
-    sha256="afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762",
-    size=255_796_990,
-    hub="clip",
-)
-"""OpenAI's CLIP with a ResNet-50, a TorchScript archive."""
+from harness.metrics.base import PlainMeasure, Score, to_tensor
+from harness.metrics.cards import CLIP_RN50, clip_iqa_card
 
 
 class ClipIqa(PlainMeasure):
@@ -41,7 +30,6 @@ class ClipIqa(PlainMeasure):
             WeightsUnavailable: CLIP's weights cannot be had.
             HarnessError: pyiqa is not installed, or not whole.
         """
-        version = package_version("pyiqa")
         path = weights or load_file(CLIP_RN50)
         self._device = device
         try:
@@ -50,11 +38,9 @@ class ClipIqa(PlainMeasure):
             self._model = pyiqa.create_metric("clipiqa", device=str(device), backbone=str(path))
         except (ImportError, KeyError, RuntimeError) as error:
             # pyiqa leaves out, without a word, the metrics whose own dependencies are missing.
-            problem = f"pyiqa {version} cannot make clipiqa: {error}"
+            problem = f"pyiqa cannot make clipiqa: {error}"
             raise HarnessError(problem, "pip install --force-reinstall pyiqa") from error
-        definition = "clipiqa: CLIP RN50, five prompt pairs averaged"
-        files = {"clip_rn50": sha256_of(path)}
-        self.cards = {self.name: Card(self.name, "pyiqa", version, definition, "0..1", files)}
+        self.cards = {self.name: clip_iqa_card(sha256_of(path))}
 
     def compare(self, reference: Image, image: Image) -> Score:
         """CLIP-IQA of ``image`` alone, in [0, 1]."""

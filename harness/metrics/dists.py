@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from harness.assets.networks import digest
-from harness.metrics.base import Score, package_file, package_version
-from harness.metrics.card import Card
-from harness.metrics.vgg import CHANNELS, VGG16, Features, pixels
+from harness.metrics.base import Score
+from harness.metrics.cards import dists_card, dists_channels
+from harness.metrics.vgg import CHANNELS, Features, pixels
 
 _C1 = _C2 = 1e-6
 
@@ -22,25 +21,13 @@ class Dists:
     smallest_side = 1
 
     def __init__(self, device: torch.device) -> None:
-        path = package_file("DISTS_pytorch", "weights.pt")
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        alpha, beta = (state[name].detach().flatten() for name in ("alpha", "beta"))
+        alpha, beta = (torch.tensor(values) for values in dists_channels().values())
         total = alpha.double().sum() + beta.double().sum()
         channels = [3, *CHANNELS]
-        self._alpha = (alpha.double() / total).to(device).split(channels)
-        self._beta = (beta.double() / total).to(device).split(channels)
+        self._alpha = torch.split((alpha.double() / total).to(device), channels)
+        self._beta = torch.split((beta.double() / total).to(device), channels)
         self._filters = {c: _hann_filter(c).to(device) for c in set(CHANNELS)}
-        self.card = Card(
-            self.name,
-            "DISTS_pytorch",
-            package_version("DISTS_pytorch"),
-            "VGG16 with L2 pooling, forward() on the whole image",
-            "0..1",
-            {
-                "vgg16": VGG16.digest,
-                "channels": digest({"alpha": alpha.numpy(), "beta": beta.numpy()}),
-            },
-        )
+        self.card = dists_card()
 
     def pool(self, strip: Tensor, *, first: bool, last: bool) -> Tensor:
         """The root of the squares under a 3 x 3 Hann window, at every second pixel."""

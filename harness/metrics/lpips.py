@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from harness.assets.networks import digest
-from harness.metrics.base import Score, package_file, package_version
-from harness.metrics.card import Card
-from harness.metrics.vgg import STAGES, VGG16, Features, pixels
+from harness.metrics.base import Score
+from harness.metrics.cards import lpips_card, lpips_layers
+from harness.metrics.vgg import STAGES, Features, pixels
 
 _EPSILON = 1e-10
 
@@ -21,19 +20,9 @@ class Lpips:
     smallest_side = 16  # four halvings leave one pixel
 
     def __init__(self, device: torch.device) -> None:
-        path = package_file("lpips", "weights/v0.1/vgg.pth")
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        layers = {name: state[name] for name in (f"lin{k}.model.1.weight" for k in range(5))}
-        self._weights = [layer.flatten().double().to(device) for layer in layers.values()]
-        linear = digest({name: layer.numpy() for name, layer in layers.items()})
-        self.card = Card(
-            self.name,
-            "lpips",
-            package_version("lpips"),
-            "VGG16, linear layers v0.1",
-            "-1..1",
-            {"vgg16": VGG16.digest, "linear": linear},
-        )
+        layers = [torch.tensor(layer) for layer in lpips_layers().values()]
+        self._weights = [layer.flatten().double().to(device) for layer in layers]
+        self.card = lpips_card()
 
     def pool(self, strip: Tensor, *, first: bool, last: bool) -> Tensor:  # noqa: ARG002
         """The maximum of each 2 x 2 pixels; an odd row or column at the end is left out."""

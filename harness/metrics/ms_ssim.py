@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from harness.codec import Image
-from harness.metrics.base import PlainMeasure, Score, package_version, to_tensor
-from harness.metrics.card import Card
+from harness.metrics.base import PlainMeasure, Score, to_tensor
+from harness.metrics.cards import ms_ssim_card
 
 SMALLEST_SIDE = 161
 """Four halvings must leave more than the 11-pixel window (Wang et al., 2003: five scales)."""
@@ -22,9 +22,7 @@ class MsSsim(PlainMeasure):
 
         self._ms_ssim = ms_ssim
         self._device = device
-        version = package_version("pytorch-msssim")
-        definition = "RGB, five scales, 11-pixel window, sigma 1.5, mean of the channels"
-        self.cards = {"ms_ssim": Card("ms_ssim", "pytorch-msssim", version, definition, "0..255")}
+        self.cards = {self.name: ms_ssim_card()}
 
     def compare(self, reference: Image, image: Image) -> Score:
         """MS-SSIM; blank for an image with a side under 161 pixels."""

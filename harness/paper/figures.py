@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from harness.analysis.panels import Panel, rd_panels
-from harness.paper.material import Material
+from harness.paper.results import PaperResults
 from harness.report.figures import (
     COMPACT,
     LEGEND_LINE,
@@ -29,19 +29,22 @@ GRID_HEIGHT = 1.72
 GRID = "rd-grid"
 
 
-def paper_panels(of: Material) -> list[Panel]:
+def paper_panels(results: PaperResults) -> list[Panel]:
     """The panels that the protocol asks for and the results allow, by data set and metric."""
-    titles = of.protocol.datasets
-    order = list(of.protocol.metrics), list(titles)
-    panels = [p for p in rd_panels(of.quality) if p.measure.name in order[0]]
-    panels.sort(key=lambda p: (order[1].index(p.scene.dataset), order[0].index(p.measure.name)))
-    return [replace(p, scene=replace(p.scene, dataset=titles[p.scene.dataset])) for p in panels]
+    titles = results.protocol.datasets
+    order = list(results.protocol.metrics), list(titles)
+    panels = [p for p in rd_panels(results.quality) if p.metric.name in order[0]]
+    panels.sort(key=lambda p: (order[1].index(p.image_set.dataset), order[0].index(p.metric.name)))
+    return [
+        replace(p, image_set=replace(p.image_set, dataset=titles[p.image_set.dataset]))
+        for p in panels
+    ]
 
 
 def write_rd_figures(panels: Sequence[Panel], out: Path) -> list[Path]:
     """Write the figures of a report, and the grid where there are several data sets."""
     paths = write_figures(panels, out)
-    if len({panel.scene for panel in panels}) > 1:
+    if len({panel.image_set for panel in panels}) > 1:
         paths += save_figure(draw_grid(panels), out / GRID)
     return paths
 
@@ -49,23 +52,23 @@ def write_rd_figures(panels: Sequence[Panel], out: Path) -> list[Path]:
 @mpl.rc_context(PAPER)
 def draw_grid(panels: Sequence[Panel]) -> Figure:
     """A row a metric, a column a data set, one legend below; no panel, no curves."""
-    scenes = list(dict.fromkeys(panel.scene for panel in panels))
-    measures = list(dict.fromkeys(panel.measure for panel in panels))
+    image_sets = list(dict.fromkeys(panel.image_set for panel in panels))
+    metrics = list(dict.fromkeys(panel.metric for panel in panels))
     handles = legend_handles(panels)
     lines, columns = legend_grid(handles, PAGE_WIDTH)
-    size = (PAGE_WIDTH, len(measures) * GRID_HEIGHT + lines * LEGEND_LINE + 0.1)
+    size = (PAGE_WIDTH, len(metrics) * GRID_HEIGHT + lines * LEGEND_LINE + 0.1)
     figure = Figure(figsize=size, layout="constrained")
-    places = figure.subplots(len(measures), len(scenes), squeeze=False)
+    places = figure.subplots(len(metrics), len(image_sets), squeeze=False)
     for axes in places.flatten():
         axes.set_axis_off()
     for panel in panels:
-        row, column = measures.index(panel.measure), scenes.index(panel.scene)
+        row, column = metrics.index(panel.metric), image_sets.index(panel.image_set)
         axes = places[row, column]
         axes.set_axis_on()
         draw_axes(axes, panel, titled=row == 0)
         if column:
             axes.set_ylabel("")
-        if row < len(measures) - 1:
+        if row < len(metrics) - 1:
             axes.set_xlabel("")
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, **COMPACT)
     return figure

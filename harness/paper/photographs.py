@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.assets.datasets import resolve
 from harness.codec import Image
 from harness.errors import HarnessError
+from harness.images.datasets import resolve
 from harness.images.files import read_image
-from harness.paper.crops import Box, near_rate, of_image, telling_box, telling_image
+from harness.paper.crops import Box, most_different_box, most_different_image, near_rate, of_image
 from harness.paper.pictures import Picture, Tile
 from harness.store.load import run_folders
 
@@ -44,7 +44,7 @@ def load_picture(
     cases = near_rate(records, codecs, metric, bpp)
     if cases.empty:
         raise HarnessError(f"no {metric} of these codecs")
-    cases = of_image(cases, image or telling_image(cases, metric))
+    cases = of_image(cases, image or most_different_image(cases, metric))
     found = {case.case: path for case in cases.itertuples() if (path := _decoded(results, case))}
     cases = cases[cases["case"].isin(found)]
     if cases.empty:
@@ -52,7 +52,7 @@ def load_picture(
     first = cases.iloc[0]
     original = _original(str(first["dataset"]), str(first["image"]), str(first["image_sha256"]))
     decoded = [read_image(found[case]) for case in cases["case"]]
-    box = _inside(box or telling_box(decoded, side), original)
+    box = _inside(box or most_different_box(decoded, side), original)
     tiles = [
         Tile(str(case["title"]), box.of(pixels), float(case[metric]), float(case["bpp"]))
         for (_, case), pixels in zip(cases.iterrows(), decoded, strict=True)

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from harness.analysis.measures import Measure
+from harness.catalog.metrics import Metric
 from harness.paper.crops import Box
 from harness.report.figures import PAGE_WIDTH, save_figure
 from harness.report.style import PAPER
@@ -75,7 +75,7 @@ class Picture:
         return "".join(c if c.isalnum() or c in "._-" else "-" for c in f"{self.dataset}-{stem}")
 
 
-def write_pictures(pictures: Sequence[Picture], measure: Measure, out: Path) -> list[Path]:
+def write_pictures(pictures: Sequence[Picture], metric: Metric, out: Path) -> list[Path]:
     """Write each panel as ``pictures-<data set>-<image>``, ``.pdf`` and ``.png``.
 
     Returns:
@@ -84,12 +84,12 @@ def write_pictures(pictures: Sequence[Picture], measure: Measure, out: Path) -> 
     out.mkdir(parents=True, exist_ok=True)
     paths = []
     for picture in pictures:
-        paths += save_figure(draw_picture(picture, measure), out / f"pictures-{picture.slug}")
+        paths += save_figure(draw_picture(picture, metric), out / f"pictures-{picture.slug}")
     return paths
 
 
 @mpl.rc_context(PAPER)
-def draw_picture(picture: Picture, measure: Measure) -> Figure:
+def draw_picture(picture: Picture, metric: Metric) -> Figure:
     """The photograph with the part marked, then the part itself, original and by codec.
 
     Under each stand the codec and, of the whole image, the metric's value / bpp.
@@ -110,16 +110,16 @@ def draw_picture(picture: Picture, measure: Measure) -> Figure:
     first = _place(figure, whole)
     _show(first, picture.original, f"{picture.title or picture.dataset}, {picture.image}", "")
     first.add_patch(_frame(picture.box, min(height, width)))
-    labels = [("Original", f"{measure.title} / BPP", picture.box.of(picture.original))]
+    labels = [("Original", f"{metric.title} / BPP", picture.box.of(picture.original))]
     labels += [
-        (tile.title, f"{tile.value:.{measure.decimals}f} / {tile.bpp:.4f}", tile.pixels)
+        (tile.title, f"{tile.value:.{metric.decimals}f} / {tile.bpp:.4f}", tile.pixels)
         for tile in picture.tiles
     ]
-    for place, (title, told, pixels) in enumerate(labels):
+    for place, (title, values, pixels) in enumerate(labels):
         row, column = divmod(place, across)
         left = whole[2] + column * side * part_ratio
         bottom = CAPTION + (down - 1 - row) * (side + CAPTION)
-        _show(_place(figure, [left, bottom, side * part_ratio, side]), pixels, title, told)
+        _show(_place(figure, [left, bottom, side * part_ratio, side]), pixels, title, values)
     return figure
 
 
@@ -140,10 +140,10 @@ def _place(figure: Figure, inches: Sequence[float]) -> Axes:
     )
 
 
-def _show(axes: Axes, pixels: Pixels, title: str, told: str) -> None:
+def _show(axes: Axes, pixels: Pixels, title: str, values: str) -> None:
     axes.imshow(pixels, interpolation="none", aspect="auto")
     axes.set_axis_off()
-    text = f"{title}\n{told}" if told else title
+    text = f"{title}\n{values}" if values else title
     axes.text(0.5, -0.02, text, transform=axes.transAxes, ha="center", va="top", fontsize=7.5)
 
 

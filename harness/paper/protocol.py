@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.analysis.measures import measure_named
+from harness.catalog.metrics import metric_named
 from harness.catalog.toml import Table, read_toml
 from harness.errors import ManifestError, UnknownName
 
@@ -87,7 +87,7 @@ class Protocol:
     pictures: PicturesProtocol
 
     def title_of(self, codec: str) -> str:
-        """What tables call a codec; a codec beside the protocol's keeps its name."""
+        """What tables call a codec; a codec that the protocol does not name keeps its own."""
         base, at, checkpoint = codec.partition("@")
         return self.titles.get(base, base) + at + checkpoint
 
@@ -176,7 +176,7 @@ def _figures(section: Table) -> tuple[str, ...]:
 
 
 def _pictures(section: Table, titles: Mapping[str, str]) -> PicturesProtocol:
-    metric = measure_named(section.text("metric")).name
+    metric = metric_named(section.text("metric")).name
     bpp, crop = section.number("bpp"), section.integer("crop")
     if bpp <= 0 or crop <= 0:
         raise ManifestError(f"{section.where}: 'bpp' and 'crop' must be over zero")
@@ -186,7 +186,7 @@ def _pictures(section: Table, titles: Mapping[str, str]) -> PicturesProtocol:
 
 
 def _metrics(section: Table) -> tuple[str, ...]:
-    return tuple(measure_named(name).name for name in section.texts("metrics"))
+    return tuple(metric_named(name).name for name in section.texts("metrics"))
 
 
 def _codecs(section: Table, titles: Mapping[str, str]) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.analysis.measures import MEASURES
-from harness.catalog.toml import read_toml
-from harness.errors import HarnessError
+from harness.catalog.metrics import METRICS
+from harness.catalog.toml import load_toml
+from harness.errors import HarnessError, Status
 from harness.paths import data_folder
 
 KINDS = ("published", "figure", "told", "counted")
@@ -27,9 +27,9 @@ TABLES = {
               "lpips_network"],
     "runtime": ["resolution", "codec", "title", "device", "quantity", "value", "mark"],
 }  # fmt: skip
-"""The files of the folder and their columns, beside ``source`` and ``cell``."""
+"""The files of the folder and their columns, apart from ``source`` and ``cell``."""
 
-NUMBERS = ("percent", "value", "bpp", *MEASURES)
+NUMBERS = ("percent", "value", "bpp", *METRICS)
 NOMINAL = "nominal"
 """In place of a data set: a rate that was aimed at, not measured."""
 
@@ -44,7 +44,7 @@ class Source:
     Attributes:
         name: As rows name it.
         title: The document, and its part.
-        address: Where it is to be had; empty where it is no document.
+        address: Where to find it; empty if it is not a document.
         kind: One of :data:`KINDS`: how the number came here.
         note: What a reader must know.
     """
@@ -78,7 +78,7 @@ class Reference:
     sources: Mapping[str, Source]
 
     def rate_records(self) -> pd.DataFrame:
-        """The rate points in the columns of :func:`harness.load_results`: a row a mean.
+        """The rate points in the columns of :func:`harness.load_results`: one row per mean.
 
         ``image`` is ``mean``. The cards begin with ``published``, so that nothing compares them
         with values that the harness computed. Rates that were only aimed at are left out.
@@ -87,20 +87,20 @@ class Reference:
         place = measured.groupby(["codec", "dataset", "source"])["bpp"].rank(method="first")
         cards = {
             f"{name}_card": "published:" + measured["source"]
-            for name in MEASURES
+            for name in METRICS
             if name in measured
         }
         return measured.assign(
-            run="published", family="", image="mean", resolution="native", status="ok",
+            run="published", family="", image="mean", resolution="native", status=str(Status.OK),
             weights="pretrained", checkpoint="", reason="", message=measured["cell"], blanks="{}",
             options=[json.dumps({"lpips": network}) for network in measured["lpips_network"]],
             rate_index=place.astype("int64") - 1, device="", **cards,
         ).drop(columns=["lpips_network", "cell"])  # fmt: skip
 
     def runtime_records(self) -> pd.DataFrame:
-        """The runtimes in the columns of :func:`harness.load_results`: a row a resolution.
+        """The runtimes in the columns of :func:`harness.load_results`: one row per resolution.
 
-        Of ``> 10s`` there is no number: ``status`` is then ``timeout``; of ``> 80``,
+        ``> 10s`` states no number: ``status`` is then ``timeout``; for ``> 80`` it is
         ``out_of_memory``. Memory, one number in the document, is that of both passes.
         """
         keys = ["codec", "title", "resolution", "device", "source"]
@@ -119,8 +119,9 @@ class Reference:
 
 def _status(marks: set[str]) -> str:
     if any(mark.startswith(">") and not mark.endswith("s") for mark in marks):
-        return "out_of_memory"
-    return "timeout" if any(mark.startswith(">") for mark in marks) else "ok"
+        return str(Status.OUT_OF_MEMORY)
+    late = any(mark.startswith(">") for mark in marks)
+    return str(Status.TIMEOUT if late else Status.OK)
 
 
 def load_reference(folder: Path | None = None) -> Reference:
@@ -137,7 +138,7 @@ def load_reference(folder: Path | None = None) -> Reference:
 
 def _sources(path: Path) -> list[tuple[str, Source]]:
     found = []
-    for name, entry in read_toml(path).rest().items():
+    for name, entry in load_toml(path).items():
         values = dict(entry) if isinstance(entry, dict) else {}
         if set(values) != {"title", "address", "kind", "note"} or values["kind"] not in KINDS:
             raise HarnessError(

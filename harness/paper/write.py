@@ -1,4 +1,4 @@
-"""Writes all that a protocol asks for: tables with their twins, figures, pictures, one page."""
+"""Writes all that a protocol asks for: tables, what was published, figures, pictures, one page."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.analysis import BDOptions, measure_named
-from harness.errors import HarnessError
+from harness.analysis import BDOptions
+from harness.catalog.metrics import metric_named
+from harness.errors import HarnessError, Status
 from harness.paper.bdrates import bd_part
 from harness.paper.figures import GRID, paper_panels, write_rd_figures
-from harness.paper.material import Material
 from harness.paper.pictures import Picture, write_pictures
-from harness.paper.rates import coverage, rates_twin
+from harness.paper.rates import coverage, rates_reproduction
 from harness.paper.reference import Reference
+from harness.paper.results import PaperResults
 from harness.paper.runtime import runtime_parts
 from harness.report.figures import whole_figures
 from harness.report.html import page
@@ -39,7 +40,7 @@ class PaperOptions:
 
 
 def write_paper(
-    of: Material,
+    results: PaperResults,
     reference: Reference,
     out: Path,
     pictures: Sequence[Picture] = (),
@@ -49,7 +50,7 @@ def write_paper(
     """Write a paper's tables and figures, and ``index.html`` with all of them.
 
     Args:
-        of: The results.
+        results: The results.
         reference: What was published.
         out: The folder to write to; made when it is missing, files in it are replaced.
         pictures: The panels of reconstructions.
@@ -63,16 +64,16 @@ def write_paper(
         HarnessError: ``out`` cannot be written.
         UnknownName: The anchor is not in the results.
     """
-    protocol = of.protocol
-    sections = paper_tables(of, reference, options or PaperOptions())
-    sections["Pictures"] = [_captions(pictures, not_shown or {}, of, reference)]
-    panels = paper_panels(of)
+    protocol = results.protocol
+    sections = paper_tables(results, reference, options or PaperOptions())
+    sections["Pictures"] = [_captions(pictures, not_shown or {}, results, reference)]
+    panels = paper_panels(results)
     try:
         figures = write_rd_figures(panels, out / "figures")
         shown = [out / "figures" / f"{stem}.png" for stem in whole_figures(panels)]
         shown += [path for path in figures if path.name == f"{GRID}.png"]
-        measure = measure_named(protocol.pictures.metric)
-        of_pictures = write_pictures(pictures, measure, out / "figures")
+        metric = metric_named(protocol.pictures.metric)
+        of_pictures = write_pictures(pictures, metric, out / "figures")
         shown += [path for path in of_pictures if path.suffix == ".png"]
         tables = [
             path
@@ -82,7 +83,7 @@ def write_paper(
         ]
         index = out / "index.html"
         title = f"{protocol.title}: the paper's tables and figures"
-        text = page(title, _subtitle(of), panels, sections, shown)
+        text = page(title, _subtitle(results), panels, sections, shown)
         index.write_text(text, encoding="utf-8")
     except OSError as error:
         raise HarnessError(f"cannot write to {out}: {error.strerror}") from error
@@ -90,44 +91,47 @@ def write_paper(
 
 
 def paper_tables(
-    of: Material, reference: Reference, options: PaperOptions
+    results: PaperResults, reference: Reference, options: PaperOptions
 ) -> dict[str, list[Table]]:
-    """All tables under their headings; twins and details are folded."""
+    """All tables under their headings; reproductions and details are folded."""
     sections: dict[str, list[Table]] = {"BD-rate": [], "Runtime": []}
-    for metric in of.protocol.bdrate.metrics:
-        part = bd_part(of, reference, metric, options.anchor, options.bd)
-        folded = (part.twin, *part.details)
+    for metric in results.protocol.bdrate.metrics:
+        part = bd_part(results, reference, metric, options.anchor, options.bd)
+        folded = (part.reproduction, *part.details)
         sections["BD-rate"] += [part.table, *(replace(table, folded=True) for table in folded)]
-    for table, twin in runtime_parts(of, reference, options.device_gb):
-        sections["Runtime"] += [table, replace(twin, folded=True)]
-    if (twin_of_rates := rates_twin(of, reference)) is not None:
-        sections["Rate points"] = [replace(twin_of_rates, folded=True)]
-    sections["Coverage"] = [coverage(of)]
+    for table, reproduction in runtime_parts(results, reference, options.device_gb):
+        sections["Runtime"] += [table, replace(reproduction, folded=True)]
+    if (rates := rates_reproduction(results, reference)) is not None:
+        sections["Rate points"] = [replace(rates, folded=True)]
+    sections["Coverage"] = [coverage(results)]
     sections["Sources"] = [_sources(reference)]
     return sections
 
 
 def _captions(
-    pictures: Sequence[Picture], not_shown: Mapping[str, str], of: Material, reference: Reference
+    pictures: Sequence[Picture],
+    not_shown: Mapping[str, str],
+    results: PaperResults,
+    reference: Reference,
 ) -> Table:
     """What stands under the pictures, the published captions, and what is not shown."""
-    measure = measure_named(of.protocol.pictures.metric)
+    metric = metric_named(results.protocol.pictures.metric)
     columns = (
         Column("dataset", "Data set", is_text=True),
         Column("image", "Image", is_text=True),
         Column("codec", "Method", is_text=True),
-        Column("value", measure.title),
+        Column("value", metric.title),
         Column("bpp", "BPP"),
         Column("state", "State", is_text=True),
         Column("source", "Source", is_text=True),
     )
-    titles = of.protocol.datasets
+    titles = results.protocol.datasets
     rows = [
         _caption(titles[p.dataset], p.image, t.title, t.value, t.bpp, "measured", "")
         for p in pictures
         for t in p.tiles
     ]
-    published = reference.pictures if measure.name == "dists" else reference.pictures.head(0)
+    published = reference.pictures if metric.name == "dists" else reference.pictures.head(0)
     rows += [
         _caption(
             titles.get(row["dataset"], row["dataset"]), f"of Figure {row['figure']}",
@@ -136,11 +140,13 @@ def _captions(
         )
         for _, row in published.iterrows()
     ]  # fmt: skip
-    told = [f"No pictures of {titles.get(name, name)}: {why}." for name, why in not_shown.items()]
+    remarks = [
+        f"No pictures of {titles.get(name, name)}: {why}." for name, why in not_shown.items()
+    ]
     if len(published):
-        told.append("The document does not name its images: none is set against a measured one.")
-    title = f"Pictures: {measure.title} / BPP of the whole images"
-    return make_table("pictures", title, columns, rows, told)
+        remarks.append("The document does not name its images: none is set against a measured one.")
+    title = f"Pictures: {metric.title} / BPP of the whole images"
+    return make_table("pictures", title, columns, rows, remarks)
 
 
 def _caption(
@@ -167,11 +173,13 @@ def _sources(reference: Reference) -> Table:
     return make_table("sources", "Where the published numbers come from", columns, rows)
 
 
-def _subtitle(of: Material) -> str:
-    ok: pd.DataFrame = of.quality[of.quality["status"] == "ok"]
-    codecs = ", ".join(of.title_of(codec) for codec in dict.fromkeys(ok["codec"])) or "none"
-    datasets = [title for name, title in of.protocol.datasets.items() if name in set(ok["dataset"])]
+def _subtitle(results: PaperResults) -> str:
+    ok: pd.DataFrame = results.quality[results.quality["status"] == Status.OK]
+    codecs = ", ".join(results.title_of(codec) for codec in dict.fromkeys(ok["codec"])) or "none"
+    datasets = [
+        title for name, title in results.protocol.datasets.items() if name in set(ok["dataset"])
+    ]
     return (
-        f"Protocol {of.protocol.name} ({of.protocol.paper}). Measured: {codecs}; on "
+        f"Protocol {results.protocol.name} ({results.protocol.paper}). Measured: {codecs}; on "
         f"{', '.join(datasets) or 'no data set of it'}; {len(ok)} cases."
     )

@@ -1,7 +1,7 @@
-"""From what was asked to a plan: cases, and the batches in which they run.
+"""From what was resolved to a plan: cases, and the batches in which they run.
 
-Pure: it looks at manifests, the images' sizes and hashes, and the index of what is finished; it
-opens no image, starts no process and writes nothing.
+Pure: it looks at what manifests state, what is ready, and the images' sizes and hashes; it opens
+no file, starts no process and writes nothing.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from harness.assets.datasets import Dataset, SourceImage
-from harness.catalog.codec_spec import CodecSpec, EnvironmentName, RateSpec
+from harness.catalog.codec_spec import CodecSpec, RateSpec
 from harness.codec import WeightsMode
+from harness.environments.resident import Ready
+from harness.errors import Lack
+from harness.images.datasets import Dataset, SourceImage
 from harness.images.resolution import NATIVE, POLICY, Resolution, fits
+from harness.plan.request import Settings
 
 PROTOCOL = 1
 """Raised when a change of the harness changes numbers that were measured before."""
@@ -27,31 +27,27 @@ BATCH_IMAGES = 24
 """The images that share one loaded model: all of Kodak, and little lost when a run is killed."""
 
 
-Checkpoints = Mapping[tuple[str, Path | None, str], str]
-"""Identity of weights by the codec's name, the checkpoint that was asked for, and the rate."""
-
-
 @dataclass(frozen=True)
-class Settings:
-    """How to measure. The first four are part of a case's identity."""
+class Model:
+    """Rate points of a codec that one loaded model serves: one, or all of a progressive codec.
 
-    device: str = "cpu"
-    threads: int = 1
-    weights: Literal["pretrained", "random"] = "pretrained"
-    upsample: bool = False
-    metrics: tuple[str, ...] = ()
-    repeats: int = 1
-    warmup: int = 1
-    cap_seconds: float | None = None
-    timeout: float = 600.0
-    memory_bytes: int = 1 << 40
-    keep: Literal["all", "bitstreams", "none"] = "all"
-    environment: EnvironmentName = "auto"
+    Attributes:
+        codec: What its manifest states.
+        rates: The rate points, in the manifest's order.
+        weights: Which weights it runs with.
+        checkpoint: Their identity; empty without, or where they are not here.
+        code: Digest of the code that decides its numbers.
+        device: Where it runs.
+        ready: What it needs, or what is lacking.
+    """
 
-    @property
-    def cap_ms(self) -> float | None:
-        """The longest call that is repeated, in milliseconds."""
-        return None if self.cap_seconds is None else self.cap_seconds * 1e3
+    codec: CodecSpec
+    rates: tuple[RateSpec, ...]
+    weights: WeightsMode
+    checkpoint: str
+    code: str
+    device: str
+    ready: Ready | Lack
 
 
 @dataclass(frozen=True)
@@ -65,23 +61,37 @@ class Case:
 
 @dataclass(frozen=True)
 class Batch:
-    """Cases that share one loaded model: one rate point, or all of a progressive codec.
+    """Cases that share one loaded model.
 
-    Those of a codec or rate point that cannot run here are recorded with the reason, not tried.
+    Those of a model that cannot run here are recorded with the reason, not tried.
+
+    Attributes:
+        model: The model.
+        rates: Those of its rate points that have cases here.
+        dataset: The data set's name.
+        resolution: At which its images are coded.
+        cases: By rate point and image.
     """
 
-    codec: CodecSpec
+    model: Model
     rates: tuple[RateSpec, ...]
     dataset: str
     resolution: Resolution
     cases: tuple[Case, ...]
-    checkpoint: str
-    weights: WeightsMode
-    unavailable: str | None = None
+
+    @property
+    def codec(self) -> CodecSpec:
+        """What the codec's manifest states."""
+        return self.model.codec
+
+    @property
+    def lack(self) -> Lack | None:
+        """Why it cannot run here, or ``None``."""
+        return self.model.ready if isinstance(self.model.ready, Lack) else None
 
     def place(self, case: Case) -> list[str]:
         """The names under which a case's files lie in the run's folder."""
-        name = self.codec.name + (f"@{self.checkpoint}" if self.codec.checkpoint else "")
+        name = self.codec.name + (f"@{self.model.checkpoint}" if self.codec.checkpoint else "")
         return [name, case.rate.id, self.dataset, str(self.resolution), case.image.name]
 
 
@@ -113,95 +123,56 @@ class Plan:
         return sum(len(batch.cases) for batch in self.batches)
 
     @functools.cached_property
-    def unavailable(self) -> dict[str, str]:
+    def ids(self) -> frozenset[str]:
+        """The identities of all cases."""
+        return frozenset(case.id for batch in self.batches for case in batch.cases)
+
+    @functools.cached_property
+    def unavailable(self) -> dict[str, Lack]:
         """What cannot run here, with the reason: codecs, or some of a codec's rate points."""
-        reasons: dict[str, dict[str, str | None]] = {}
+        lacks: dict[str, dict[str, Lack | None]] = {}
         for batch in self.batches:
             for rate in batch.rates:
-                reasons.setdefault(label(batch.codec), {})[rate.id] = batch.unavailable
-        found: dict[str, str] = {}
-        for name, by_rate in reasons.items():
-            for rate_id, reason in by_rate.items():
-                if reason is not None:
-                    found[f"{name} {rate_id}" if None in by_rate.values() else name] = reason
+                lacks.setdefault(label(batch.codec), {})[rate.id] = batch.lack
+        found: dict[str, Lack] = {}
+        for name, by_rate in lacks.items():
+            for rate_id, lack in by_rate.items():
+                if lack is not None:
+                    found[f"{name} {rate_id}" if None in by_rate.values() else name] = lack
         return found
 
 
-class State(Protocol):
-    """What must be known of a case to tell whether it is finished."""
-
-    status: str
-    message: str | None
-    repeats: int
-    scored: set[str]
-    blank: set[str]
-
-
 def make_plan(
-    codecs: Sequence[CodecSpec],
+    models: Sequence[Model],
     datasets: Sequence[Dataset],
     resolutions: Sequence[Resolution],
-    rates: Sequence[str],
     settings: Settings,
-    checkpoints: Checkpoints,
-    refused: Mapping[str, str],
 ) -> Plan:
     """All cases that were asked for.
 
     Args:
-        codecs: The codecs, in the order to run.
+        models: The codecs at the rate points asked for, in the order to run.
         datasets: The resolved data sets.
         resolutions: The resolutions, ``native`` among them.
-        rates: Ids of rate points; empty for all. A codec that has none of them is an error.
         settings: How to measure.
-        checkpoints: Identity of the weights, with their sha256.
-        refused: Codecs, by :func:`label`, that may not run, with the reason.
-
-    Raises:
-        UnknownName: A rate point that a codec does not have.
     """
-    skipped = [
+    sets = [
+        _fitting(dataset, resolution, settings)
+        for dataset in datasets
+        for resolution in resolutions
+    ]
+    batches = [
+        batch
+        for models_of_codec in _by_codec(models)
+        for images in sets
+        for model in models_of_codec
+        for batch in _batches(model, images, settings)
+    ]
+    refused = [
         Skip(d.name, str(path), "native", reason) for d in datasets for path, reason in d.refused
     ]
-    batches: list[Batch] = []
-    fitting: dict[tuple[str, Resolution], list[SourceImage]] = {}
-    for dataset in datasets:
-        for resolution in resolutions:
-            images, misfits = _fit(dataset, resolution, upsample=settings.upsample)
-            fitting[dataset.name, resolution] = images
-            skipped += misfits
-    for codec in codecs:
-        mode = weights_mode(codec, settings)
-        chosen = tuple(codec.rate(r) for r in rates) if rates else codec.rates
-        chosen = tuple(sorted(chosen, key=codec.rates.index))
-        groups = [chosen] if codec.progressive else [(rate,) for rate in chosen]
-        of_groups = [
-            (
-                group,
-                checkpoints.get((codec.name, codec.checkpoint, group[-1].id), ""),
-                refused.get(label(codec)) or cannot_run(codec, group[-1], settings),
-            )
-            for group in groups
-        ]
-        for (dataset_name, resolution), images in fitting.items():
-            for group, checkpoint, reason in of_groups:
-                identities = [
-                    (rate, _case_prefix(codec, rate, dataset_name, resolution, settings,
-                                        checkpoint, mode))
-                    for rate in group
-                ]  # fmt: skip
-                for start in range(0, len(images), BATCH_IMAGES):
-                    cases = tuple(
-                        Case(_case_id(prefix, image), rate, image)
-                        for rate, prefix in identities
-                        for image in images[start : start + BATCH_IMAGES]
-                    )
-                    batches.append(
-                        Batch(
-                            codec, group, dataset_name, resolution, cases, checkpoint, mode, reason
-                        )
-                    )
-    return Plan(tuple(batches), tuple(skipped))
+    misfits = [skip for images in sets for skip in images.skipped]
+    return Plan(tuple(batches), (*refused, *misfits))
 
 
 def label(codec: CodecSpec) -> str:
@@ -209,139 +180,68 @@ def label(codec: CodecSpec) -> str:
     return codec.name if codec.checkpoint is None else f"{codec.name}@{codec.checkpoint.name}"
 
 
-def weights_mode(codec: CodecSpec, settings: Settings) -> WeightsMode:
-    """Which weights the codec runs with."""
-    return settings.weights if codec.network else "none"
+@dataclass(frozen=True)
+class _Images:
+    """The images of a data set that are measured at a resolution, and those that are not."""
+
+    dataset: str
+    resolution: Resolution
+    fitting: tuple[SourceImage, ...]
+    skipped: tuple[Skip, ...]
 
 
-def device_of(codec: CodecSpec, settings: Settings) -> str:
-    """Where the codec runs: the device asked for, or the CPU if it knows no other."""
-    return device_for(codec, settings.device)
-
-
-def device_for(codec: CodecSpec, device: str) -> str:
-    """Where the codec runs when ``device`` is asked for: the CPU if it knows no other."""
-    return "cpu" if codec.constraints.devices == ("cpu",) else device
-
-
-def cannot_run(codec: CodecSpec, rate: RateSpec, settings: Settings) -> str | None:
-    """Why the rate point cannot run under these settings, or ``None``."""
-    reason = wrong_device(codec, device_of(codec, settings))
-    return reason or codec.unavailable(settings.weights, rate)
-
-
-def wrong_device(codec: CodecSpec, device: str) -> str | None:
-    """That the codec does not run on such a device, with the remedy, or ``None``."""
-    kind = device.partition(":")[0]
-    if kind in codec.constraints.devices:
-        return None
-    allowed = " or ".join(codec.constraints.devices)
-    return f"codec '{codec.name}' does not run on {kind}; use --device {allowed}"
-
-
-def measured(
-    case: Case, states: Mapping[str, State], settings: Settings, reason: str | None
-) -> bool:
-    """Whether the case needs no (further) measuring.
-
-    Finished is ``ok`` with as many timed calls as asked for. A codec that is unavailable and
-    was recorded so needs no second record.
-    """
-    state = states.get(case.id)
-    if state is None:
-        return False
-    if reason is not None:
-        return state.status == "ok" or (state.status == "unavailable" and state.message == reason)
-    return state.status == "ok" and state.repeats >= settings.repeats
-
-
-def remaining(
-    plan: Plan,
-    states: Mapping[str, State],
-    settings: Settings,
-    has_image: Callable[[Batch, Case], bool],
-) -> Plan:
-    """The part of the plan that must still be measured, by the index of the store.
-
-    A case that lacks a metric and whose reconstruction is not there (``has_image``) must be
-    measured again; not so for a metric that was tried and could not be had.
-    """
-    batches = []
-    for batch in plan.batches:
-        todo = tuple(
-            case
-            for case in batch.cases
-            if not measured(case, states, settings, batch.unavailable)
-            or (
-                lacks_score(batch, states[case.id], settings, ignoring=states[case.id].blank)
-                and not has_image(batch, case)
-            )
-        )
-        if todo:
-            held = {case.rate.id for case in todo}
-            rates = tuple(rate for rate in batch.rates if rate.id in held)
-            batches.append(replace(batch, rates=rates, cases=todo))
-    return Plan(tuple(batches), plan.skipped)
-
-
-def lacks_score(
-    batch: Batch, state: State, settings: Settings, ignoring: AbstractSet[str] = frozenset()
-) -> bool:
-    """Whether a measured case lacks a metric. Random weights are never scored."""
-    return (
-        state.status == "ok"
-        and batch.weights != "random"
-        and not (state.scored | ignoring).issuperset(settings.metrics)
+def _fitting(dataset: Dataset, resolution: Resolution, settings: Settings) -> _Images:
+    reasons = {
+        image: fits((image.height, image.width), resolution, upsample=settings.upsample)
+        for image in dataset.images
+    }
+    return _Images(
+        dataset.name,
+        resolution,
+        tuple(image for image, reason in reasons.items() if reason is None),
+        tuple(
+            Skip(dataset.name, image.name, str(resolution), reason)
+            for image, reason in reasons.items()
+            if reason is not None
+        ),
     )
 
 
-def unscored(
-    plan: Plan, states: Mapping[str, State], settings: Settings
-) -> list[tuple[Batch, Case]]:
-    """The measured cases that lack a metric."""
-    return [
-        (batch, case)
-        for batch in plan.batches
-        for case in batch.cases
-        if case.id in states and lacks_score(batch, states[case.id], settings)
-    ]
+def _by_codec(models: Iterable[Model]) -> list[list[Model]]:
+    groups: dict[str, list[Model]] = {}
+    for model in models:
+        groups.setdefault(f"{label(model.codec)} {model.codec.checkpoint}", []).append(model)
+    return list(groups.values())
 
 
-def _fit(
-    dataset: Dataset, resolution: Resolution, *, upsample: bool
-) -> tuple[list[SourceImage], list[Skip]]:
-    images, misfits = [], []
-    for image in dataset.images:
-        if reason := fits((image.height, image.width), resolution, upsample=upsample):
-            misfits.append(Skip(dataset.name, image.name, str(resolution), reason))
-        else:
-            images.append(image)
-    return images, misfits
+def _batches(model: Model, images: _Images, settings: Settings) -> Iterator[Batch]:
+    prefixes = [(rate, _case_prefix(model, rate, images, settings)) for rate in model.rates]
+    for start in range(0, len(images.fitting), BATCH_IMAGES):
+        some = images.fitting[start : start + BATCH_IMAGES]
+        cases = tuple(
+            Case(_case_id(prefix, image), rate, image)
+            for rate, prefix in prefixes
+            for image in some
+        )
+        yield Batch(model, model.rates, images.dataset, images.resolution, cases)
 
 
-def _case_prefix(
-    codec: CodecSpec,
-    rate: RateSpec,
-    dataset: str,
-    resolution: Resolution,
-    settings: Settings,
-    checkpoint: str,
-    mode: WeightsMode,
-) -> bytes:
+def _case_prefix(model: Model, rate: RateSpec, images: _Images, settings: Settings) -> bytes:
     """The part of a case's identity that it shares with the other images."""
+    native = images.resolution == NATIVE
     identity = {
         "protocol": PROTOCOL,
-        "codec": codec.name,
-        "code": codec.code_digest,
-        "checkpoint": checkpoint,
-        "weights": mode,
+        "codec": model.codec.name,
+        "code": model.code,
+        "checkpoint": model.checkpoint,
+        "weights": model.weights,
         "rate": rate.id,
-        "options": {**codec.options, **rate.options},
-        "dataset": dataset,
-        "resolution": str(resolution),
-        "resampling": "" if resolution == NATIVE else POLICY.partition(":")[0],
+        "options": {**model.codec.options, **rate.options},
+        "dataset": images.dataset,
+        "resolution": str(images.resolution),
+        "resampling": "" if native else POLICY.partition(":")[0],
         "upsample": settings.upsample,
-        "device": device_of(codec, settings),
+        "device": model.device,
         "threads": settings.threads,
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).digest()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.images.resolution import target_size
-from harness.plan.cases import Batch, Settings
+from harness.plan.cases import Batch
+from harness.plan.request import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ class Estimator:
         """What measuring and scoring the cases of ``batches`` will take."""
         seconds = disk = 0.0
         for batch in batches:
-            if batch.unavailable is not None:
+            if batch.lack is not None:
                 continue
             for case in batch.cases:
                 known = self._by_rate.get((batch.codec.name, case.rate.id))

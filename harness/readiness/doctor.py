@@ -13,7 +13,7 @@ from typing import Literal
 
 from harness.catalog.codecs import load_catalog
 from harness.paths import cache_folder
-from harness.readiness.parts import parts, summary
+from harness.readiness.ready import Readiness, summary
 
 State = Literal["works", "missing", "warning"]
 LOW_DISK_BYTES = 5 * 10**9
@@ -106,11 +106,13 @@ def _folders(results: Path) -> Iterator[Finding]:
 
 def _codecs() -> Iterator[Finding]:
     catalog = load_catalog()
+    readiness = Readiness()
     for spec in catalog.codecs.values():
-        found = list(parts(spec))
+        found = list(readiness.needs(spec))
         detail = summary(found) or f"{len(spec.rates)} rate points"
-        if reason := next(filter(None, (part.lacking for part in found)), None):
-            yield Finding("codec", spec.name, "missing", detail, reason.partition("; ")[2])
+        lack = next(filter(None, (need.lack for need in found)), None)
+        if lack is not None:
+            yield Finding("codec", spec.name, "missing", detail, lack.remedy)
         else:
             yield Finding("codec", spec.name, "works", detail)
     for name, error in catalog.broken.items():
@@ -122,19 +124,19 @@ def _metrics() -> Iterator[Finding]:
     from harness.metrics.scorer import Scorer
 
     for metric in METRICS:
-        reason = Scorer.availability(metric)
-        if reason is None:
+        lack = Scorer.availability(metric)
+        if lack is None:
             yield Finding("metric", metric, "works", "")
         else:
-            problem, _, fix = reason.partition("; ")
-            yield Finding("metric", metric, "missing", problem, fix)
+            yield Finding("metric", metric, "missing", lack.problem, lack.remedy)
 
 
 def _datasets() -> Iterator[Finding]:
-    from harness.assets.datasets import count_here
     from harness.catalog.datasets import load_datasets
+    from harness.images.datasets import count_here
 
-    for spec in load_datasets().values():
+    catalog = load_datasets()
+    for spec in catalog.datasets.values():
         count, folder = count_here(spec)
         if count >= spec.count:
             yield Finding("data set", spec.name, "works", f"{count} images in {folder}")
@@ -144,3 +146,5 @@ def _datasets() -> Iterator[Finding]:
                 f"harness run --dataset {spec.name}  # downloads; or name a folder in HARNESS_DATA"
             )
             yield Finding("data set", spec.name, "missing", detail, fix)
+    for name, error in catalog.broken.items():
+        yield Finding("data set", name, "missing", error.problem, error.remedy)

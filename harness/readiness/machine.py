@@ -16,6 +16,7 @@ PACKAGES = (
     "numpy", "torch", "torchvision", "pillow", "pillow-heif", "pillow-jxl-plugin", "lpips",
     "DISTS_pytorch", "pytorch-msssim", "pyiqa", "calflops", "bjontegaard", "pandas", "pyarrow",
 )  # fmt: skip
+"""Those whose versions a run's manifest tells."""
 
 
 def describe() -> dict[str, Any]:
@@ -50,15 +51,16 @@ def hardware() -> dict[str, Any]:
 
 
 def fingerprint(machine: dict[str, Any]) -> str:
-    """A short id of ``hardware`` and the versions that decide speed; equal ids may be compared.
+    """A short id of what decides the speed of all codecs: hardware, driver, Python and torch.
 
-    Clocks are left out: they move by themselves.
+    Equal ids may be compared. Clocks are left out: they move by themselves. So are other packages:
+    those that a codec needs are in its record's ``environment``.
     """
     keep = {k: v for k, v in machine["hardware"].items() if k != "gpus"}
     gpus = machine["hardware"]["gpus"]
     keep["gpus"] = [{k: g[k] for k in ("name", "memory_bytes", "driver")} for g in gpus]
     keep["python"] = machine["system"]["python"]
-    keep["packages"] = machine["packages"]
+    keep["torch"] = machine["packages"]["torch"]
     return hashlib.sha256(json.dumps(keep, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -67,6 +69,11 @@ def total_memory() -> int:
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = _read("/sys/fs/cgroup/memory.max")
     return min(physical, int(limit)) if limit and limit.isdigit() else physical
+
+
+def gpu_count() -> int:
+    """How many GPUs the driver shows."""
+    return len(_gpus())
 
 
 def revision() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.analysis.bdrate import BDOptions, BDRate
 from harness.analysis.bootstrap import MIN_IMAGES, Interval
-from harness.analysis.measures import MEASURES
+from harness.catalog.metrics import METRICS
 from harness.report.style import legend_order
 from harness.report.tables import (
     BLANK,
@@ -24,7 +24,7 @@ DECIMALS = 1
 
 
 def detail_tables(cells: Sequence[BDRate], options: BDOptions) -> list[Table]:
-    """One table a scene: every figure of one metric with its intervals, overlap and counts."""
+    """One table for each image set: the figures of a metric with intervals, overlap and counts."""
     level = f"{options.level:.0%}"
     columns = (
         Column("codec", "Codec", is_text=True),
@@ -38,49 +38,52 @@ def detail_tables(cells: Sequence[BDRate], options: BDOptions) -> list[Table]:
         Column("images", "Images"),
     )
     tables = []
-    for scene in dict.fromkeys(cell.scene for cell in cells):
-        of_scene = _in_order([cell for cell in cells if cell.scene == scene])
-        measure = MEASURES[of_scene[0].metric]
-        rows = [_detail_row(cell) for cell in of_scene]
-        title = f"BD-rate on {scene.title} by {measure.title}; anchor {_anchor_title(of_scene)}"
-        slug = f"bdrate-{scene.slug}-{measure.name}"
-        told = remarks(options)
-        if any(0 < cell.images < MIN_IMAGES for cell in of_scene):
-            told.append(f"Intervals need {MIN_IMAGES} images.")
-        tables.append(make_table(slug, title, columns, rows, told))
+    for image_set in dict.fromkeys(cell.image_set for cell in cells):
+        of_set = _in_order([cell for cell in cells if cell.image_set == image_set])
+        metric = METRICS[of_set[0].metric]
+        rows = [_detail_row(cell) for cell in of_set]
+        title = f"BD-rate on {image_set.title} by {metric.title}; anchor {_anchor_title(of_set)}"
+        slug = f"bdrate-{image_set.slug}-{metric.name}"
+        lines = remarks(options)
+        if any(0 < cell.images < MIN_IMAGES for cell in of_set):
+            lines.append(f"Intervals need {MIN_IMAGES} images.")
+        tables.append(make_table(slug, title, columns, rows, lines))
     return tables
 
 
 def overview_tables(by_metric: Sequence[Sequence[BDRate]], options: BDOptions) -> list[Table]:
-    """One table a scene: a row a codec, a column a metric, the curves of means alone."""
-    cells = {(c.scene, c.codec, c.metric): c for of_metric in by_metric for c in of_metric}
+    """One table for each image set: a row per codec, a column per metric, curves of means alone."""
+    cells = {(c.image_set, c.codec, c.metric): c for of_metric in by_metric for c in of_metric}
     metrics = list(dict.fromkeys(metric for _, _, metric in cells))
     columns = [
         Column("codec", "Codec", is_text=True),
-        *(Column(metric, MEASURES[metric].title, "lower") for metric in metrics),
+        *(Column(metric, METRICS[metric].title, "lower") for metric in metrics),
     ]
     tables = []
-    for scene in dict.fromkeys(scene for scene, _, _ in cells):
+    for image_set in dict.fromkeys(image_set for image_set, _, _ in cells):
         first = _in_order(
-            [c for c in cells.values() if c.scene == scene and c.metric == metrics[0]]
+            [c for c in cells.values() if c.image_set == image_set and c.metric == metrics[0]]
         )
         rows = [
-            [words(c.title), *(_figure(cells[scene, c.codec, m]) for m in metrics)] for c in first
+            [words(c.title), *(_figure(cells[image_set, c.codec, m]) for m in metrics)]
+            for c in first
         ]
-        title = f"BD-rate (%) on {scene.title}; anchor {_anchor_title(first)}"
-        tables.append(make_table(f"bdrate-{scene.slug}", title, columns, rows, remarks(options)))
+        title = f"BD-rate (%) on {image_set.title}; anchor {_anchor_title(first)}"
+        tables.append(
+            make_table(f"bdrate-{image_set.slug}", title, columns, rows, remarks(options))
+        )
     return tables
 
 
 def remarks(options: BDOptions) -> list[str]:
     """What holds for every figure of a table."""
     sign = "Negative: fewer bits than the anchor at equal quality."
-    told = [f"{sign} PCHIP over the range of quality that both curves cover."]
+    lines = [f"{sign} PCHIP over the range of quality that both curves cover."]
     if options.pareto:
-        told.append("Only rate points on the Pareto front are used.")
+        lines.append("Only rate points on the Pareto front are used.")
     for codec, bpp in options.exclude.items():
-        told.append(f"Rate points of {codec} under {bpp:g} bpp are excluded.")
-    return told
+        lines.append(f"Rate points of {codec} under {bpp:g} bpp are excluded.")
+    return lines
 
 
 def _in_order(cells: list[BDRate]) -> list[BDRate]:

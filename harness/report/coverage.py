@@ -1,4 +1,4 @@
-"""What is in the results and what is not: nothing is missing in silence."""
+"""What the results hold and what they lack: nothing is left out silently."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from collections import Counter
 
 import pandas as pd
 
+from harness.analysis.records import status_words
+from harness.errors import Status
 from harness.report.style import legend_order
 from harness.report.tables import BLANK, Cell, Column, Table, count, make_table, words
-
-STATUSES = ("ok", "unavailable", "timeout", "out_of_memory", "crashed", "wrong_output", "failed")
 
 
 def coverage_table(frame: pd.DataFrame) -> Table:
     """How many cases of each codec ended how, random weights included and marked."""
-    met = [status for status in STATUSES if (frame["status"] == status).any()]
-    met += sorted(set(frame["status"]) - set(STATUSES))
+    there = set(frame["status"])
+    met = [str(status) for status in Status if status in there]
+    met += sorted(there - set(met))
     columns = [
         Column("codec", "Codec", is_text=True),
         Column("weights", "Weights", is_text=True),
         Column("cases", "Cases"),
-        *(Column(status, status.replace("_", " ")) for status in met),
+        *(Column(status, status_words(status)) for status in met),
     ]
     groups = [rows for _, rows in frame.groupby(["codec", "weights"], dropna=False, sort=True)]
     groups.sort(key=lambda rows: legend_order(str(rows["codec"].iloc[0])))
@@ -56,7 +57,7 @@ def _some(value: int) -> Cell:
 
 
 def _failed_cases(frame: pd.DataFrame) -> list[list[Cell]]:
-    failed = frame[frame["status"] != "ok"]
+    failed = frame[frame["status"] != Status.OK]
     failed = failed.assign(
         **{
             name: failed[name].fillna("") if name in failed else ""
@@ -68,7 +69,7 @@ def _failed_cases(frame: pd.DataFrame) -> list[list[Cell]]:
     return [
         [
             words(str(rows["codec"].iloc[0])),
-            words(str(rows["status"].iloc[0]).replace("_", " ")),
+            words(status_words(rows["status"].iloc[0])),
             words(str(rows["reason"].iloc[0])),
             count(len(rows)),
             words(str(rows["message"].iloc[0])),
@@ -80,7 +81,7 @@ def _failed_cases(frame: pd.DataFrame) -> list[list[Cell]]:
 def _blank_metrics(frame: pd.DataFrame) -> list[list[Cell]]:
     if "blanks" not in frame:
         return []
-    ok = frame[(frame["status"] == "ok") & ~frame["blanks"].isin(["", "{}"])]
+    ok = frame[(frame["status"] == Status.OK) & ~frame["blanks"].isin(["", "{}"])]
     reasons: Counter[tuple[str, str, str]] = Counter()
     same = Counter(zip(ok["codec"], ok["blanks"], strict=True))
     for (codec, blanks), cases in same.items():

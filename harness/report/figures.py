@@ -41,25 +41,25 @@ MS_SSIM_TICKS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.99
 
 
 def write_figures(panels: Sequence[Panel], out: Path) -> list[Path]:
-    """Write one figure a panel and one a scene with all its panels.
+    """Write a figure for each panel, and one for each image set with all its panels.
 
     Args:
         panels: From :func:`harness.analysis.panels.rd_panels`.
         out: The folder; made when it is missing.
 
     Returns:
-        The paths written: ``rd-<scene>-<metric>`` and ``rd-<scene>``, each ``.pdf`` and ``.png``.
+        The paths written: ``rd-<set>-<metric>`` and ``rd-<set>``, each ``.pdf`` and ``.png``.
     """
     out.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
-    by_scene: dict[str, list[Panel]] = {}
+    by_set: dict[str, list[Panel]] = {}
     for panel in panels:
-        by_scene.setdefault(panel.scene.slug, []).append(panel)
-    for slug, of_scene in by_scene.items():
-        for panel in of_scene:
-            paths += save_figure(draw_panel(panel), out / f"rd-{slug}-{panel.measure.name}")
-        if len(of_scene) > 1:
-            paths += save_figure(draw_scene(of_scene), out / f"rd-{slug}")
+        by_set.setdefault(panel.image_set.slug, []).append(panel)
+    for slug, of_set in by_set.items():
+        for panel in of_set:
+            paths += save_figure(draw_panel(panel), out / f"rd-{slug}-{panel.metric.name}")
+        if len(of_set) > 1:
+            paths += save_figure(draw_image_set(of_set), out / f"rd-{slug}")
     return paths
 
 
@@ -67,7 +67,7 @@ def whole_figures(panels: Sequence[Panel]) -> list[str]:
     """The names, without suffix, of the figures that together show every panel once."""
     metrics: dict[str, list[str]] = {}
     for panel in panels:
-        metrics.setdefault(panel.scene.slug, []).append(panel.measure.name)
+        metrics.setdefault(panel.image_set.slug, []).append(panel.metric.name)
     return [
         f"rd-{slug}" if len(names) > 1 else f"rd-{slug}-{names[0]}"
         for slug, names in metrics.items()
@@ -97,8 +97,8 @@ def draw_panel(panel: Panel) -> Figure:
 
 
 @mpl.rc_context(PAPER)
-def draw_scene(panels: Sequence[Panel]) -> Figure:
-    """All metrics of a scene, two columns wide; one legend, in an empty place where it fits."""
+def draw_image_set(panels: Sequence[Panel]) -> Figure:
+    """All metrics of an image set, two columns wide; one legend, in an empty place if it fits."""
     across = 2 if len(panels) == 4 else min(len(panels), 3)  # noqa: PLR2004 - two rows of two
     down = math.ceil(len(panels) / across)
     handles = legend_handles(panels)
@@ -145,7 +145,7 @@ def draw_axes(axes: Axes, panel: Panel, *, titled: bool = True) -> None:
         axes.plot(line.bpp, line.quality, **_look(line))
     if titled:
         axes.set_title(_title(panel), pad=4)
-    axes.set_ylabel(panel.measure.label)
+    axes.set_ylabel(panel.metric.label)
     axes.set_xlabel("Bitrate (bpp)")
     _scale_rate(axes, panel)
     if scales_ms_ssim(panel):
@@ -157,7 +157,7 @@ def draw_axes(axes: Axes, panel: Panel, *, titled: bool = True) -> None:
 
 
 def _title(panel: Panel) -> str:
-    return f"{panel.scene.title}, {panel.images} image{'s' if panel.images > 1 else ''}"
+    return f"{panel.image_set.title}, {panel.images} image{'s' if panel.images > 1 else ''}"
 
 
 def _look(line: Line) -> dict[str, Any]:
@@ -201,7 +201,7 @@ def _scale_rate(axes: Axes, panel: Panel) -> None:
 
 def scales_ms_ssim(panel: Panel) -> bool:
     """Whether MS-SSIM nears 1, where a linear axis would show all good codecs as one."""
-    if panel.measure.name != "ms_ssim":
+    if panel.metric.name != "ms_ssim":
         return False
     return max(float(line.quality.max()) for line in panel.lines) >= NEAR_ONE
 

@@ -73,10 +73,10 @@ def _anchor(heading: str) -> str:
 
 def _panel(panel: Panel) -> dict[str, Any]:
     return {
-        "name": f"{panel.measure.title}, {panel.scene.title} ({panel.images} images)",
-        "title": panel.measure.title,
-        "label": panel.measure.label,
-        "decimals": panel.measure.decimals,
+        "name": f"{panel.metric.title}, {panel.image_set.title} ({panel.images} images)",
+        "title": panel.metric.title,
+        "label": panel.metric.label,
+        "decimals": panel.metric.decimals,
         "log": uses_log_axis(panel),
         "scale": "decibel" if scales_ms_ssim(panel) else "linear",
         "notes": panel.notes,

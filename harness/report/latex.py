@@ -1,8 +1,10 @@
 r"""Prints a table as LaTeX that fits a page, whatever it holds.
 
-The width of words is estimated. A table that is too wide for a column spans the page; one that is
-too wide for that is set smaller, and its columns of words break their lines. One that is too long
-for a page goes on in another.
+A table that is too wide for a column spans the page. LaTeX itself sees to it that none is wider
+than that: ``adjustbox`` scales a table of numbers down, and in a table of long texts ``tabularx``
+breaks the lines of the text columns. Which of these a table needs is estimated from its characters.
+One that is too long for a page is continued in another float: ``longtable`` and ``xltabular`` would
+break it by themselves, but refuse to in a document of two columns.
 """
 
 from __future__ import annotations
@@ -20,16 +22,16 @@ COLUMN_WIDTH = 240.0
 PAGE_WIDTH = 470.0
 """In pt; most two-column classes have 490 to 516, a letter page with margins of an inch 470."""
 
-PAGE_LINES = 62
-"""Lines of the smallest size that a page holds, with room for caption and footnotes."""
+PAGE_LINES, SMALLEST_LINES = 46, 62
+r"""Lines of ``\small`` and of ``\scriptsize`` on a page, with room for caption and footnotes."""
 
-SIZES = {r"\small": 4.3, r"\footnotesize": 3.9, r"\scriptsize": 3.5}
-"""The mean width of a character in pt."""
+SMALL, SMALLEST = 4.6, 4.0
+r"""The width of a digit in pt, in ``\small`` and in ``\scriptsize``, of Computer Modern."""
 
 GAP = 8.0
-"""Between two columns, in pt: twice the ``\\tabcolsep`` that is set."""
+r"""Between two columns, in pt: twice the ``\tabcolsep`` that is set."""
 
-WORDS = 16
+BREAKABLE = 16
 """Characters from which on a column of words may break its lines."""
 
 LONG_WORD = 20
@@ -45,35 +47,33 @@ LATEX = {
 
 
 def latex(table: Table) -> str:
-    r"""A ``table`` for ``booktabs`` and ``array``: best in bold, second underlined."""
-    size, widths = _layout(table)
-    spec = "".join(
-        (r">{\raggedright\arraybackslash}" + rf"p{{{width:.1f}pt}}") if width
-        else "l" if column.is_text else "r"
-        for column, width in zip(table.columns, widths, strict=True)
-    )  # fmt: skip
-    natural = sum(_natural(table, SIZES[size]))
-    environment = "table" if natural <= COLUMN_WIDTH else "table*"
-    parts = _parts(table, widths)
-    lines = [r"% needs \usepackage{array,booktabs}"]
+    r"""A ``table``: best in bold, second underlined.
+
+    It needs the packages ``adjustbox``, ``booktabs`` and ``tabularx``.
+    """
+    breaking, width = _breaking(table)
+    environment = "table" if sum(_natural(table, SMALL)) <= COLUMN_WIDTH else "table*"
+    begin, end = _grid(table, breaking)
+    parts = _parts(table, breaking, width)
+    lines = [r"% needs \usepackage{adjustbox,booktabs,tabularx}"]
     for number, rows in enumerate(parts, 1):
         of = f" ({number} of {len(parts)})" if len(parts) > 1 else ""
         label = f"tab:{re.sub('[^A-Za-z0-9-]', '-', table.slug)}"
         lines += [
             rf"\begin{{{environment}}}",
             r"\centering",
-            size,
+            r"\scriptsize" if breaking else r"\small",
             r"\setlength{\tabcolsep}{4pt}",
             rf"\caption{{{escape_latex(table.title + of)}}}",
             *([rf"\label{{{label}}}"] if number == 1 else []),
-            rf"\begin{{tabular}}{{{spec}}}",
+            begin,
             r"\toprule",
             *_groups(table),
             " & ".join(escape_latex(column.title) for column in table.columns) + r" \\",
             r"\midrule",
             *(" & ".join(_cell(cell, table.notes) for cell in row) + r" \\" for row in rows),
             r"\bottomrule",
-            r"\end{tabular}",
+            end,
             *(_footnotes(table) if number == len(parts) else []),
             rf"\end{{{environment}}}",
             "",
@@ -89,8 +89,7 @@ def escape_latex(text: str) -> str:
 def _natural(table: Table, character: float) -> list[float]:
     """The width of each column on one line, with the gap beside it, in pt."""
     columns = zip(table.columns, *table.rows, strict=True)
-    longest = (max(len(column.title), *(_length(c) for c in cells)) if cells else len(column.title)
-               for column, *cells in columns)  # fmt: skip
+    longest = (max([len(column.title), *map(_length, cells)]) for column, *cells in columns)
     return [character * length + GAP for length in longest]
 
 
@@ -98,33 +97,44 @@ def _length(cell: Cell) -> int:
     return len(cell.text) + bool(cell.note)
 
 
-def _layout(table: Table) -> tuple[str, list[float]]:
-    """The size of the type, and the width of each column that breaks its lines, else 0."""
-    for size, character in SIZES.items():
-        natural = _natural(table, character)
-        if sum(natural) <= PAGE_WIDTH:
-            return size, [0.0] * len(natural)
-    places = [k for k, column in enumerate(table.columns) if column.is_text
-              and natural[k] > WORDS * character + GAP]  # fmt: skip
-    rest = PAGE_WIDTH - sum(width for k, width in enumerate(natural) if k not in places)
-    shares = {k: WORDS + sum(_length(row[k]) for row in table.rows) / len(table.rows)
-              for k in places}  # fmt: skip
-    widths = [
-        max(WORDS * character, rest * shares[k] / sum(shares.values()) - GAP) if k in shares else 0
-        for k in range(len(natural))
-    ]
-    return size, [min(width, whole) for width, whole in zip(widths, natural, strict=True)]
+def _breaking(table: Table) -> tuple[set[int], float]:
+    """The columns that break their lines, and the width of each in pt.
+
+    None where the whole table fits a page on single lines, or the others leave too little.
+    """
+    natural = _natural(table, SMALLEST)
+    least = BREAKABLE * SMALLEST + GAP
+    breaking = {
+        k for k, column in enumerate(table.columns) if column.is_text and natural[k] > least
+    }
+    left = PAGE_WIDTH - sum(width for k, width in enumerate(natural) if k not in breaking)
+    if sum(natural) <= PAGE_WIDTH or left < len(breaking) * least:
+        return set(), 0.0
+    return breaking, left / max(1, len(breaking)) - GAP
 
 
-def _parts(table: Table, widths: Sequence[float]) -> list[Sequence[tuple[Cell, ...]]]:
+def _grid(table: Table, breaking: set[int]) -> tuple[str, str]:
+    """How the grid of cells begins and ends."""
+    columns = "".join(
+        r">{\raggedright\arraybackslash}X" if k in breaking else "l" if column.is_text else "r"
+        for k, column in enumerate(table.columns)
+    )
+    if breaking:
+        return rf"\begin{{tabularx}}{{\linewidth}}{{{columns}}}", r"\end{tabularx}"
+    return (
+        rf"\begin{{adjustbox}}{{max width=\linewidth}}\begin{{tabular}}{{{columns}}}",
+        r"\end{tabular}\end{adjustbox}",
+    )
+
+
+def _parts(table: Table, breaking: set[int], width: float) -> list[Sequence[tuple[Cell, ...]]]:
     """The rows, in parts that fit a page each."""
-    character = SIZES[r"\scriptsize"]
+    most = SMALLEST_LINES if breaking else PAGE_LINES
     starts, lines = [0], 0
     for place, row in enumerate(table.rows):
-        broken = (math.ceil(_length(c) * character * 1.15 / w)
-                  for c, w in zip(row, widths, strict=True) if w)  # fmt: skip
-        height = max(1, *broken, 1)
-        if lines + height > PAGE_LINES:
+        broken = (math.ceil(_length(row[k]) * SMALLEST / width) for k in breaking)
+        height = max([1, *broken])
+        if lines + height > most:
             starts.append(place)
             lines = 0
         lines += height

@@ -54,9 +54,9 @@ def csv_text(table: Table) -> str:
     ]
     writer.writerow([*heads, *(["notes"] if table.notes else [])])
     for row in table.rows:
-        told = list(zip(table.columns, row, strict=True))
-        values = [value for column, cell in told for value in _csv_values(cell, len(column.parts))]
-        notes = "; ".join(f"{column.key}: {cell.note}" for column, cell in told if cell.note)
+        cells = list(zip(table.columns, row, strict=True))
+        values = [value for column, cell in cells for value in _csv_values(cell, len(column.parts))]
+        notes = "; ".join(f"{column.key}: {cell.note}" for column, cell in cells if cell.note)
         writer.writerow([*values, *([notes] if table.notes else [])])
     return out.getvalue()
 

@@ -7,7 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.records import Scene, scenes, separate_checkpoints
+from harness.analysis.conditions import (
+    INLINE,
+    environment_detail,
+    environment_name,
+    with_conditions,
+)
+from harness.analysis.records import ImageSet, image_sets, separate_checkpoints
+from harness.errors import Status
 from harness.report.style import legend_order
 from harness.report.tables import BLANK, Cell, Column, Table, make_table, number, words
 
@@ -16,8 +23,9 @@ SLOW_MS = 10_000.0
 
 GB = 1e9
 
-COLUMNS = (
-    Column("codec", "Codec", is_text=True),
+CODEC = Column("codec", "Codec", is_text=True)
+ENVIRONMENT = Column("environment", "Environment", is_text=True)
+QUANTITIES = (
     Column("encode_ms", "Enc. (ms) ↓", "lower"),
     Column("decode_ms", "Dec. (ms) ↓", "lower"),
     Column("encode_peak_gb", "Enc. mem. (GB) ↓", "lower"),
@@ -29,71 +37,67 @@ COLUMNS = (
     Column("cases", "Cases"),
 )
 
-FRONTIER = (
-    Column("codec", "Codec", is_text=True),
-    Column("fits", "Fits", is_text=True),
-    Column("megapixels", "Megapixels ↑", "higher"),
-    Column("fails", "Fails", is_text=True),
-    Column("how", "How", is_text=True),
-)
-
-CONDITIONS = ["machine", "device", "threads"]
-"""Times taken under different conditions never share a table."""
-
-DEFAULTS: dict[str, Any] = {
-    "machine": "",
-    "device": "cpu",
-    "threads": pd.NA,
-    "timing_scope": "call",
-    "shared_encode": False,
-}
+SHARED = ["machine", "device", "threads"]
+"""Times of different machines, devices or numbers of threads never share a table."""
 
 
 def runtime_tables(frame: pd.DataFrame, device_gb: float | None = None) -> list[Table]:
-    """One table a scene, machine, device and number of threads: a row a codec.
+    """One table for each image set, machine, device and thread count.
 
-    Times are medians over the codec's cases of each case's median; memory is the largest peak of
-    any case: the device allocator's on a GPU, the process's resident memory otherwise.
+    A row is a codec in one environment. Times are medians over its cases of each case's median;
+    memory is the largest peak of any case: the device allocator's on a GPU, the process's resident
+    memory otherwise.
 
     Args:
         frame: Results, in the columns of :func:`harness.load_results`.
         device_gb: Memory of the device, for the mark of what ran out of it, as ``> 80``.
     """
-    frame = separate_checkpoints(
-        frame.assign(**{k: v for k, v in DEFAULTS.items() if k not in frame})
-    )
-    ran = frame[frame["status"].isin(["ok", "out_of_memory", "timeout"])]
+    frame = separate_checkpoints(with_conditions(frame))
+    ran = frame[frame["status"].isin([Status.OK, Status.OUT_OF_MEMORY, Status.TIMEOUT])]
     tables = []
-    for scene, of_scene in scenes(ran):
-        groups = [rows for _, rows in of_scene.groupby(CONDITIONS, dropna=False, sort=True)]
+    for image_set, of_set in image_sets(ran):
+        groups = [rows for _, rows in of_set.groupby(SHARED, dropna=False, sort=True)]
         for number_of, rows in enumerate(groups, 1):
             suffix = f"-{number_of}" if len(groups) > 1 else ""
-            tables.append(_table(scene, rows, suffix, device_gb))
+            tables.append(_table(image_set, rows, suffix, device_gb))
     return tables
 
 
-def _table(scene: Scene, records: pd.DataFrame, suffix: str, device_gb: float | None) -> Table:
-    first: dict[str, Any] = {name: records[name].iloc[0] for name in CONDITIONS}
+def _table(
+    image_set: ImageSet, records: pd.DataFrame, suffix: str, device_gb: float | None
+) -> Table:
+    first: dict[str, Any] = {name: records[name].iloc[0] for name in SHARED}
     on_gpu = str(first["device"]).startswith("cuda")
-    groups = [rows for _, rows in records.groupby(["codec", "weights"], sort=True)]
+    keys = ["codec", "weights", "environment"]
+    groups = [rows for _, rows in records.groupby(keys, sort=True)]
     groups.sort(key=lambda rows: legend_order(str(rows["codec"].iloc[0])))
     sizes = set(zip(records["height"], records["width"], strict=True))
     size = " ({}x{})".format(*sizes.pop()) if len(sizes) == 1 else ""
     threads = "" if pd.isna(first["threads"]) else f", {_several(int(first['threads']), 'thread')}"
     machine = f", machine {first['machine']}" if str(first["machine"]) else ""
-    title = f"Runtime on {scene.title}{size}, {first['device']}{threads}{machine}"
+    title = f"Runtime on {image_set.title}{size}, {first['device']}{threads}{machine}"
     remarks = [
         "Medians over images and rate points, model loaded and input in memory. Memory is the "
         + ("device allocator's peak." if on_gpu else "process's peak resident memory."),
     ]
-    rows = [_row(of_codec, on_gpu=on_gpu, device_gb=device_gb) for of_codec in groups]
-    return make_table(f"runtime-{scene.slug}{suffix}", title, COLUMNS, rows, remarks)
+    rows = [
+        [
+            words(str(of_row["title"].iloc[0]), note="; ".join(_notes(of_row, records))),
+            words(environment_name(of_row["environment"].iloc[0])),
+            *_figures(of_row, on_gpu=on_gpu, device_gb=device_gb),
+        ]
+        for of_row in groups
+    ]
+    columns = [CODEC, ENVIRONMENT, *QUANTITIES]
+    if {cells[1].text for cells in rows} == {INLINE}:
+        columns.remove(ENVIRONMENT)
+        rows = [[codec, *figures] for codec, _, *figures in rows]
+    return make_table(f"runtime-{image_set.slug}{suffix}", title, columns, rows, remarks)
 
 
-def _row(records: pd.DataFrame, *, on_gpu: bool, device_gb: float | None) -> list[Cell]:
-    ok = records[records["status"] == "ok"]
-    failures = set(records["status"]) - {"ok"} if ok.empty else set()
-    kind = "device" if on_gpu else "rss"
+def _notes(records: pd.DataFrame, of_table: pd.DataFrame) -> list[str]:
+    """What a reader must know of the times of one row."""
+    ok = records[records["status"] == Status.OK]
     notes = []
     if records["weights"].iloc[0] == "random":
         notes.append("random weights: speed and memory only")
@@ -101,8 +105,17 @@ def _row(records: pd.DataFrame, *, on_gpu: bool, device_gb: float | None) -> lis
         notes.append("timed as an external process, its start included")
     if ok["shared_encode"].eq(other=True).any():
         notes.append("one encode serves all rate points")
+    of_codec = of_table[of_table["codec"] == records["codec"].iloc[0]]
+    if len(set(of_codec["environment"])) > 1:
+        notes.append(environment_detail(records["environment"].iloc[0]))
+    return notes
+
+
+def _figures(records: pd.DataFrame, *, on_gpu: bool, device_gb: float | None) -> list[Cell]:
+    ok = records[records["status"] == Status.OK]
+    failures = set(records["status"]) - {Status.OK} if ok.empty else set()
+    kind = "device" if on_gpu else "rss"
     return [
-        words(str(records["title"].iloc[0]), note="; ".join(notes)),
         *(_time(ok, f"{pass_}_ms", failures) for pass_ in ("encode", "decode")),
         *(
             _memory(ok, f"{pass_}_peak_{kind}_bytes", failures, device_gb)
@@ -123,42 +136,6 @@ def _macs_per_pixel(records: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"macs": flops.astype("float64") / 2 / pixels})
 
 
-def frontier_table(frame: pd.DataFrame) -> Table | None:
-    """The largest image that each codec coded, and what stopped it at the next larger one.
-
-    ``None`` where no codec failed at a size: nothing was searched for then.
-    """
-    tried = frame[frame["height"].notna() & (frame["status"] != "unavailable")]
-    rows = []
-    for codec in sorted(tried["codec"].unique(), key=legend_order):
-        records = tried[tried["codec"] == codec].copy()
-        records["pixels"] = records["height"].astype("int64") * records["width"].astype("int64")
-        well = records[records["status"] == "ok"]
-        largest = int(well["pixels"].max()) if len(well) else 0
-        beyond = records[(records["status"] != "ok") & (records["pixels"] > largest)]
-        if beyond.empty:
-            continue
-        first = beyond.loc[beyond["pixels"].idxmin()]
-        last = well.loc[well["pixels"].idxmax()] if len(well) else None
-        rows.append(
-            [
-                words(str(first["title"])),
-                words("none" if last is None else _size(last)),
-                number(_scaled(largest or None, 1e6), 1),
-                words(_size(first)),
-                words(str(first["status"]).replace("_", " ")),
-            ]
-        )
-    if not rows:
-        return None
-    remark = "Sizes that were tried; the search ends when the gap is under a tenth."
-    return make_table("frontier", "Largest image that fits", FRONTIER, rows, [remark])
-
-
-def _size(record: Any) -> str:
-    return f"{int(record['height'])}x{int(record['width'])}"
-
-
 def _several(number_of: int, what: str) -> str:
     return f"{number_of} {what}{'' if number_of == 1 else 's'}"
 
@@ -175,14 +152,14 @@ def _scaled(value: float | None, unit: float) -> float | None:
 def _time(ok: pd.DataFrame, column: str, failures: set[str]) -> Cell:
     value = _median(ok, column)
     if value is None:
-        return Cell(BLANK, note="timed out" if "timeout" in failures else "")
+        return Cell(BLANK, note="timed out" if Status.TIMEOUT in failures else "")
     if value > SLOW_MS:
         return Cell("> 10s", value)
     return number(value, 1 if value < 100 else 0)  # noqa: PLR2004 - three digits say enough
 
 
 def _memory(ok: pd.DataFrame, column: str, failures: set[str], device_gb: float | None) -> Cell:
-    if "out_of_memory" in failures:
+    if Status.OUT_OF_MEMORY in failures:
         limit = "memory" if device_gb is None else f"{device_gb:g}"
         return Cell(f"> {limit}", note="out of memory")
     value = ok[column].max() if column in ok and len(ok) else math.nan

@@ -1,4 +1,4 @@
-"""How a codec looks: the same colour and marker in every figure, whatever stands beside it."""
+"""How a codec looks: the same colour and marker in every figure, whatever else is in it."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def count(value: int) -> Cell:
 def ranked(table: Table) -> Table:
     """The table with the best and the second of each ranked column marked.
 
-    Ranks are by what is printed, so that equal texts are never told apart: all that print as the
+    Ranks are by what is printed, so that equal texts rank equally: all that print as the
     best are best, and the next distinct value is second. A column with a single entry has no
     best.
     """
@@ -129,7 +129,7 @@ def ranked(table: Table) -> Table:
         entries = [row[place] for row in rows if row[place].ranked and row[place].value is not None]
         by_text = {cell.text: cell.value for cell in entries if cell.value is not None}
         order = sorted(by_text, key=lambda t: by_text[t], reverse=column.better == "higher")
-        if len(entries) < 2:  # noqa: PLR2004 - the best of one is no news
+        if len(entries) < 2:  # noqa: PLR2004 - to be the best of one means nothing
             continue
         for row in rows:
             cell = row[place]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.analysis import BDOptions, bd_rates, default_anchor, measures_in
+from harness.analysis import BDOptions, bd_rates, default_anchor, metrics_in
 from harness.analysis.panels import rd_panels
 from harness.analysis.records import curve_records
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Status
 from harness.report.bdtables import detail_tables, overview_tables
 from harness.report.coverage import coverage_table, failures_table
 from harness.report.figures import whole_figures, write_figures
@@ -80,10 +80,10 @@ def report_tables(
 ) -> dict[str, list[Table]]:
     """All tables of a report under their headings."""
     sections: dict[str, list[Table]] = {}
-    measures = measures_in(curve_records(frame))
+    metrics = metrics_in(curve_records(frame))
     anchor = anchor or default_anchor(frame)
-    if anchor is not None and measures:
-        by_metric = [bd_rates(frame, measure, anchor, options) for measure in measures]
+    if anchor is not None and metrics:
+        by_metric = [bd_rates(frame, metric, anchor, options) for metric in metrics]
         details = [table for cells in by_metric for table in detail_tables(cells, options)]
         sections["BD-rate"] = [
             *overview_tables(by_metric, options),
@@ -107,6 +107,6 @@ def write_table(table: Table, out: Path) -> list[Path]:
 
 def _subtitle(frame: pd.DataFrame) -> str:
     datasets = ", ".join(sorted(map(str, frame["dataset"].unique())))
-    ok = int((frame["status"] == "ok").sum())
+    ok = int((frame["status"] == Status.OK).sum())
     codecs = frame["codec"].nunique()
     return f"{len(frame)} cases, {ok} of them ok; {codecs} codecs; {datasets}"

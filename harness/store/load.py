@@ -6,13 +6,13 @@ import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Status
 from harness.store import schema
+from harness.store.records import CaseRecord
 from harness.store.run_store import check_version
 from harness.store.shards import DamagedShard, latest, list_shards, read_shard
 
@@ -38,10 +38,10 @@ def load_results(path: str | Path) -> pd.DataFrame:
     return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
 
 
-def read_cases(folder: Path) -> list[dict[str, Any]]:
-    """The records of one run's folder, unscored: dicts with the keys of :data:`schema.CASES`."""
-    rows: list[dict[str, Any]] = _read_all(folder / "cases", schema.CASES, ["case"]).to_pylist()
-    return rows
+def read_cases(folder: Path) -> list[CaseRecord]:
+    """The records of one run's folder, unscored, the latest of each case."""
+    rows = _read_all(folder / "cases", schema.CASES, ["case"]).to_pylist()
+    return [CaseRecord(**{**row, "status": Status(row["status"])}) for row in rows]
 
 
 def run_folders(folder: Path) -> Iterator[Path]:
@@ -71,7 +71,7 @@ _NAMES = [column.name for column in schema.COLUMNS]
 def _join_scores(frame: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Add a column a metric, its card, and the reasons of the blanks."""
     scores = scores.merge(frame[["case", "written", "status"]], on="case", suffixes=("", "_case"))
-    current = (scores["written"] >= scores["written_case"]) & (scores["status"] == "ok")
+    current = (scores["written"] >= scores["written_case"]) & (scores["status"] == Status.OK)
     scores = scores[current]
     metrics = [*schema.METRIC_COLUMNS, *sorted(set(scores["metric"]) - {*schema.METRIC_COLUMNS})]
     for metric in metrics:

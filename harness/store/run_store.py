@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -31,6 +32,7 @@ import pyarrow as pa
 
 from harness.errors import HarnessError
 from harness.store import schema
+from harness.store.records import CaseRecord, ScoreRecord
 from harness.store.shards import (
     DamagedShard,
     latest,
@@ -46,15 +48,29 @@ STALE_SECONDS = 24 * 3600
 
 @dataclass
 class CaseState:
-    """What the folder holds of one case."""
+    """What the folder holds of one case.
+
+    Attributes:
+        status: How it ended.
+        message: What its record says.
+        repeats: Timed calls that it was measured with.
+        written: When its row was written, in ns.
+        scores: Of each metric that has a value, or will never have one: when the row was
+            written, in ns, and the id of its identity card.
+        blank: The metrics that were tried, and could not be had.
+    """
 
     status: str
-    reason: str | None
     message: str | None
     repeats: int
     written: int
-    scored: set[str] = field(default_factory=set)
+    scores: dict[str, tuple[int, str]] = field(default_factory=dict)
     blank: set[str] = field(default_factory=set)
+
+    def card(self, metric: str) -> str | None:
+        """The id of the card under which a metric was computed, or ``None`` if it was not."""
+        found = self.scores.get(metric)
+        return None if found is None else found[1]
 
 
 class RunStore:
@@ -86,17 +102,15 @@ class RunStore:
             if (table := self._read(path, schema.SCORES, SCORE_INDEX)) is not None:
                 self._index_scores(table)
 
-    def add_cases(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def add_cases(self, records: Iterable[CaseRecord]) -> None:
         """Write one shard of measured cases."""
-        table = pa.Table.from_pylist([{**r, "written": time.time_ns()} for r in rows], schema.CASES)
+        table = _table(records, schema.CASES)
         self._seen.add(write_shard(self.folder / "cases", table))
         self._index_cases(table)
 
-    def add_scores(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def add_scores(self, records: Iterable[ScoreRecord]) -> None:
         """Write one shard of scores."""
-        table = pa.Table.from_pylist(
-            [{**r, "written": time.time_ns()} for r in rows], schema.SCORES
-        )
+        table = _table(records, schema.SCORES)
         self._seen.add(write_shard(self.folder / "scores", table))
         self._index_scores(table)
 
@@ -113,9 +127,9 @@ class RunStore:
             paths = list_shards(self.folder / name)
             if len(paths) < MERGE_FROM:
                 continue
-            tables = []
+            tables = [columns.empty_table()]
             for path in paths:
-                with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError):  # another process has merged it
                     tables.append(read_shard(path, columns))
             merged = latest(pa.concat_tables(tables), keys)
             self._seen.add(write_shard(self.folder / name, merged))
@@ -161,27 +175,36 @@ class RunStore:
             elif old.written <= new.written:
                 # Measured anew: the scores of the reconstruction it replaces no longer hold.
                 if old.written == new.written:
-                    new.scored, new.blank = old.scored, old.blank
+                    new.scores, new.blank = old.scores, old.blank
                 self.states[case] = new
 
     def _index_scores(self, table: pa.Table) -> None:
         columns = [table[name].to_pylist() for name in SCORE_INDEX]
-        for case, metric, final, written in zip(*columns, strict=True):
+        for case, metric, final, card, written in zip(*columns, strict=True):
             state = self.states.get(case)
-            if state is not None and written >= state.written:
-                (state.scored if final else state.blank).add(metric)
+            if state is None or written < state.written:
+                continue
+            if not final:
+                state.blank.add(sys.intern(metric))
+            elif metric not in state.scores or state.scores[metric][0] <= written:
+                state.scores[sys.intern(metric)] = written, sys.intern(card or "")
 
     def _clean(self) -> None:
         """Remove temporary files that a killed process left, once they are surely nobody's."""
         for folder in ("cases", "scores", "runs", "cards"):
-            for path in (self.folder / folder).glob(".*.tmp"):
+            for path in (self.folder / folder).glob(".*.part"):
                 with suppress(OSError):
                     if time.time() - path.stat().st_mtime > STALE_SECONDS:
                         path.unlink()
 
 
-CASE_INDEX = ["case", "status", "reason", "message", "repeats", "written"]
-SCORE_INDEX = ["case", "metric", "final", "written"]
+CASE_INDEX = ["case", "status", "message", "repeats", "written"]
+SCORE_INDEX = ["case", "metric", "final", "card", "written"]
+
+
+def _table(records: Iterable[CaseRecord | ScoreRecord], columns: pa.Schema) -> pa.Table:
+    now = time.time_ns()
+    return pa.Table.from_pylist([{**vars(record), "written": now} for record in records], columns)
 
 
 def check_version(folder: Path) -> None:

@@ -6,7 +6,7 @@ import errno
 import os
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import HarnessError
+from harness.paths import whole
 from harness.store.schema import SCHEMA_VERSION
 
 VERSION_KEY = b"harness.schema"
@@ -26,16 +27,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         HarnessError: The disk is full, or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
+        with whole(path) as temporary:
+            yield temporary
     except OSError as error:
         raise unwritable(path, error) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def unwritable(path: Path, error: OSError) -> HarnessError:

@@ -8,7 +8,7 @@ Requests (``op``) and their answers (``event``):
 =========  ==============================================  ==================================
 op         header                                          answer
 =========  ==============================================  ==================================
-open       folder, entry, options, device                  done: faces
+open       folder, entry, options, device                  done: capabilities
 load       rate (id, options, weights, files, upstream)    done: load_ms, facts
 encode     height, width, CALLS; image                     sample..., done: figures; bitstream
 decode     CALLS; bitstream                                sample..., done: figures; image
@@ -18,7 +18,7 @@ profile    height, width                                   done: parameters, flo
 
 CALLS are ``warmup``, ``repeats`` and ``cap_ms``. A ``sample`` follows each call, so that the
 harness's time limit applies to one call. An exception is answered with ``error``: status,
-reason, message.
+reason, problem, remedy.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ from harness.codec import (
     Unavailable,
     UnsupportedImage,
 )
+from harness.errors import Reason, Status
 from harness.worker import wire
 from harness.worker.adapter import codec_class
 from harness.worker.clock import timed
@@ -58,19 +59,22 @@ from harness.worker.memory import Peaks, read_peaks, reset_peaks
 T = TypeVar("T")
 
 
+CAPABILITIES = (Progressive, Profiled, SelfTimed)
+
+
 class WrongOutput(Exception):
     """The codec returned something that the contract does not allow."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
 
-REFUSALS: tuple[tuple[type[CodecError], str, str], ...] = (
-    (Unavailable, "unavailable", "missing"),
-    (UnsupportedImage, "unavailable", "image"),
-    (BitstreamError, "failed", "bitstream"),
-    (CodecError, "failed", "codec"),
+REFUSALS: tuple[tuple[type[CodecError], Status, Reason], ...] = (
+    (Unavailable, Status.UNAVAILABLE, Reason.MISSING),
+    (UnsupportedImage, Status.UNAVAILABLE, Reason.IMAGE),
+    (BitstreamError, Status.FAILED, Reason.BITSTREAM),
+    (CodecError, Status.FAILED, Reason.CODEC),
 )
 
 
@@ -101,8 +105,8 @@ class Session:
         os.environ["HARNESS_ADAPTER"] = header["folder"]
         cls = codec_class(Path(header["folder"]), header["entry"])
         self.codec = cls(header["options"], header["device"])
-        faces = {"Progressive": Progressive, "Profiled": Profiled, "SelfTimed": SelfTimed}
-        return {"faces": [n for n, face in faces.items() if isinstance(self.codec, face)]}, b""
+        has = [kind.__name__ for kind in CAPABILITIES if isinstance(self.codec, kind)]
+        return {"capabilities": has}, b""
 
     def _on_load(self, header: wire.Header, _: bytearray) -> tuple[wire.Header, bytes]:
         rate = rate_point(header["rate"])
@@ -198,37 +202,43 @@ def rate_point(fields: dict[str, Any]) -> RatePoint:
 def checked_bytes(result: object) -> bytes:
     """What ``encode`` returned, which must be bytes, and not empty."""
     if not isinstance(result, (bytes, bytearray, memoryview)):
-        raise WrongOutput("type", f"encode returned {type(result).__name__}, not bytes")
+        raise WrongOutput(Reason.TYPE, f"encode returned {type(result).__name__}, not bytes")
     if not len(result):
-        raise WrongOutput("empty", "encode returned no bytes")
+        raise WrongOutput(Reason.EMPTY, "encode returned no bytes")
     return bytes(result)
 
 
 def checked_image(result: object) -> Image:
     """What ``decode`` returned, which must be uint8, H x W x 3. The harness checks H and W."""
     if not isinstance(result, np.ndarray):
-        raise WrongOutput("type", f"decode returned {type(result).__name__}, not a numpy array")
+        raise WrongOutput(
+            Reason.TYPE, f"decode returned {type(result).__name__}, not a numpy array"
+        )
     if result.dtype != np.uint8:
-        raise WrongOutput("dtype", f"decode returned {result.dtype}, not uint8")
+        raise WrongOutput(Reason.DTYPE, f"decode returned {result.dtype}, not uint8")
     if result.ndim != 3 or result.shape[2] != 3:  # noqa: PLR2004 - H, W, RGB
-        raise WrongOutput("shape", f"decode returned shape {result.shape}, not H x W x 3")
+        raise WrongOutput(Reason.SHAPE, f"decode returned shape {result.shape}, not H x W x 3")
     return result
 
 
 def explain(error: Exception) -> wire.Header:
-    """The status, reason and message that an exception means for a case."""
+    """What an exception means for a case: status, reason, problem and remedy."""
     text = str(error)
     described = f"{type(error).__name__}: {text}" if text else type(error).__name__
     if any(cls.__name__ == "OutOfMemoryError" for cls in type(error).__mro__):
-        return {"status": "out_of_memory", "reason": "device", "message": described}
+        return _answer(Status.OUT_OF_MEMORY, Reason.DEVICE, described)
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in text:
-        return {"status": "out_of_memory", "reason": "host", "message": described}
+        return _answer(Status.OUT_OF_MEMORY, Reason.HOST, described)
     if isinstance(error, WrongOutput):
-        return {"status": "wrong_output", "reason": error.reason, "message": text}
+        return _answer(Status.WRONG_OUTPUT, error.reason, text)
     for kind, status, reason in REFUSALS:
         if isinstance(error, kind):
-            return {"status": status, "reason": reason, "message": text}
-    return {"status": "failed", "reason": "exception", "message": described}
+            return _answer(status, reason, error.problem, error.remedy)
+    return _answer(Status.FAILED, Reason.EXCEPTION, described)
+
+
+def _answer(status: Status, reason: Reason, problem: str, remedy: str = "") -> wire.Header:
+    return {"status": status, "reason": reason, "problem": problem, "remedy": remedy}
 
 
 def die_with_parent() -> None:

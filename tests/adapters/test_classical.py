@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
+from lacking import lack_of
 from PIL import Image as Pillow
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.environments import Inline
 from harness.environments.client import Limits, WorkerFailure, rate_fields
 
@@ -34,7 +35,7 @@ photograph = np.ascontiguousarray(skimage.data.chelsea()[60:252, 90:346])
 def codec(request, tmp_path_factory):
     """One worker a codec; ``at(rate)`` loads a rate point and returns the worker."""
     spec = SPECS[request.param]
-    if reason := spec.unavailable():
+    if reason := lack_of(spec):
         pytest.skip(reason)
     with Inline().worker(tmp_path_factory.mktemp("log") / "log", 1, LIMITS) as running:
         running.open(spec.folder, spec.entry, spec.options, "cpu")

@@ -13,13 +13,16 @@ import pandas as pd
 import pytest
 import skimage.data
 from click.testing import CliRunner
+from lacking import lack_of
 from PIL import Image
 
-from harness.catalog.codec_spec import read_codec
+from harness.assets.checkout import upstream_folder
+from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError, CodecError
-from harness.environments import choose, missing
+from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure, rate_fields
-from harness.plan.request import Request, prepare
+from harness.plan.prepare import prepare
+from harness.plan.request import Request
 from harness.store.load import load_results
 
 ROOT = Path(__file__).parents[2]
@@ -46,16 +49,16 @@ from control_gic.bitstream import (  # noqa: E402 - made above
     write,
 )
 from control_gic.granularity import Ratios, grid, read_ratios  # noqa: E402
-from control_gic.search import RANDOM, chosen_lines, main, widened  # noqa: E402
 from control_gic.tiles import padded, tiles  # noqa: E402
+from control_gic.tools.search import RANDOM, chosen_lines, main, widened  # noqa: E402
 
 (SPEC,) = read_codec(FOLDER / "codec.toml")
-CHECKOUT = SPEC.upstream_folder
-NOT_HERE = SPEC.unavailable("random")
+CHECKOUT = upstream_folder(SPEC)
+NOT_HERE = lack_of(SPEC, weights="random", environment="inline")
 needs_checkout = pytest.mark.skipif(
     NOT_HERE is not None, reason=f"NOT CHECKED: Control-GIC itself; {NOT_HERE}"
 )
-NO_NETWORK = NOT_HERE or missing(SPEC)
+NO_NETWORK = lack_of(SPEC, weights="random")
 needs_network = pytest.mark.skipif(
     NO_NETWORK is not None, reason=f"NOT CHECKED: Control-GIC's network; {NO_NETWORK}"
 )
@@ -189,9 +192,9 @@ def test_what_other_weights_wrote_is_refused():
 
 
 def test_bytes_of_another_codec_are_named():
-    with pytest.raises(BitstreamError, match="no Control-GIC bitstream"):
+    with pytest.raises(BitstreamError, match="not a Control-GIC bitstream"):
         read_header(b"\xff\xd8\xff\xe0", CODEBOOK)
-    with pytest.raises(BitstreamError, match="no Control-GIC bitstream"):
+    with pytest.raises(BitstreamError, match="not a Control-GIC bitstream"):
         read_header(b"\xcf\x10\x10", CODEBOOK)
 
 
@@ -406,6 +409,6 @@ def test_a_file_that_is_no_checkpoint_is_refused_by_its_path(start, tmp_path):
     path.write_bytes(b"not found")
     with start() as worker:
         worker.open(SPEC.folder, SPEC.entry, SPEC.options, "cpu")
-        with pytest.raises(WorkerFailure, match=f"{path} is no checkpoint") as told:
+        with pytest.raises(WorkerFailure, match=f"{path} is not a checkpoint") as told:
             load(worker, files={"model.ckpt": path})
     assert told.value.status == "unavailable"

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
+from lacking import lack_of
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError
-from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure
-from harness.environments.resident import ResidentCodec
+from harness.environments.resident import Conditions, ResidentCodec
+from harness.readiness.ready import Readiness
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "dcvc_rt"
 
@@ -85,7 +86,7 @@ def test_a_bitstream_of_other_weights_is_refused_by_name():
 
 
 def test_bytes_of_another_codec_are_named_as_such():
-    with pytest.raises(BitstreamError, match="no bitstream of DCVC-RT"):
+    with pytest.raises(BitstreamError, match="not a bitstream of DCVC-RT"):
         read(b"\x89PNG\r\n\x1a\n" * 4, CPU, WEIGHTS)
 
 
@@ -109,7 +110,7 @@ def test_room_is_missing_only_where_symbols_cost_more_than_a_byte_each():
     assert missing_bytes(5.0 * 10_000, 10_000, coders=2) > 1000
 
 
-ABSENT = SPEC.unavailable("random") or choose(SPEC).missing()
+ABSENT = lack_of(SPEC, weights="random")
 needs_upstream = pytest.mark.skipif(
     ABSENT is not None, reason=f"NOT CHECKED: DCVC-RT's own code; {ABSENT}"
 )
@@ -121,16 +122,10 @@ def resident(tmp_path):
     opened = []
 
     def start(rate=-1):
-        codec = ResidentCodec(
-            SPEC,
-            SPEC.rates[rate],
-            environment=choose(SPEC),
-            weights="random",
-            device="cpu",
-            threads=1,
-            limits=Limits(call_seconds=120, load_seconds=300, memory_bytes=8 << 30),
-            log=tmp_path / "log",
-        )
+        ready = Readiness(weights="random").of(SPEC, SPEC.rates)
+        limits = Limits(call_seconds=120, load_seconds=300, memory_bytes=8 << 30)
+        conditions = Conditions(1, limits, tmp_path / "log")
+        codec = ResidentCodec(ready, SPEC.rates[rate], conditions)
         opened.append(codec)
         return codec.__enter__()
 

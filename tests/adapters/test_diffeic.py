@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
+from lacking import lack_of
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError
-from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure
-from harness.environments.resident import ResidentCodec
+from harness.environments.resident import Conditions, ResidentCodec
+from harness.readiness.ready import Readiness
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "diffeic"
 
@@ -85,7 +86,7 @@ def test_every_flipped_bit_is_noticed():
 
 
 def test_bytes_of_another_codec_are_named_as_such():
-    with pytest.raises(BitstreamError, match="no DiffEIC bitstream"):
+    with pytest.raises(BitstreamError, match="not a DiffEIC bitstream"):
         read(b"\x89PNG\r\n\x1a\n")
 
 
@@ -122,7 +123,7 @@ def quick(**options):
 
 
 LIMITS = Limits(call_seconds=300, load_seconds=600, memory_bytes=12 << 30)
-ABSENT = quick().unavailable("random") or choose(quick()).missing()
+ABSENT = lack_of(quick(), weights="random")
 needs_upstream = pytest.mark.skipif(
     ABSENT is not None, reason=f"NOT CHECKED: DiffEIC's own code; {ABSENT}"
 )
@@ -135,16 +136,9 @@ def resident(tmp_path):
 
     def start(*, rate=-1, threads=1, **options):
         spec = quick(**options)
-        codec = ResidentCodec(
-            spec,
-            spec.rates[rate],
-            environment=choose(spec),
-            weights="random",
-            device="cpu",
-            threads=threads,
-            limits=LIMITS,
-            log=tmp_path / "log",
-        )
+        ready = Readiness(weights="random").of(spec, spec.rates)
+        conditions = Conditions(threads, LIMITS, tmp_path / "log")
+        codec = ResidentCodec(ready, spec.rates[rate], conditions)
         opened.append(codec)
         return codec.__enter__()
 

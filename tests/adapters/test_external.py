@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import skimage.data
 
-from harness.catalog.codec_spec import EXTERNAL_ENTRY, read_codec
+from harness.catalog.codec_manifest import read_codec
+from harness.catalog.codec_spec import EXTERNAL_ENTRY
 from harness.codec.external import read_ppm, write_image
 from harness.environments import Inline
 from harness.environments.client import Limits, WorkerFailure, rate_fields

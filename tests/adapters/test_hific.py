@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
+from lacking import lack_of
 
-from harness.catalog.codec_spec import read_codec
-from harness.environments import choose, missing
+from harness.assets.checkout import upstream_folder
+from harness.catalog.codec_manifest import read_codec
+from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure, rate_fields
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "hific"
@@ -30,7 +32,7 @@ from hific.geometry import LEAST_SIDE, hyper_size, missing_to_least  # noqa: E40
 
 SPECS = {spec.name: spec for spec in read_codec(FOLDER / "codec.toml")}
 SPEC = SPECS["hific"]
-ABSENT = SPEC.unavailable("random") or missing(SPEC)
+ABSENT = lack_of(SPEC, weights="random")
 needs_upstream = pytest.mark.skipif(
     ABSENT is not None, reason=f"NOT CHECKED: HiFiC itself; {ABSENT}"
 )
@@ -64,7 +66,7 @@ def test_the_defective_coder_is_a_variant_that_only_its_name_calls():
 def start(tmp_path_factory):
     """A worker with the codec open, and a way to load a rate point in it."""
     log = tmp_path_factory.mktemp("log") / "log"
-    folder = SPEC.upstream_folder
+    folder = upstream_folder(SPEC)
 
     def start(threads=1):
         return choose(SPEC).worker(log, threads, LIMITS, reads=[folder] if folder else [])
@@ -107,7 +109,10 @@ def test_a_file_that_is_no_checkpoint_is_refused_by_its_path(start, tmp_path):
     start, load = start
     path = tmp_path / "wrong.pt"
     path.write_bytes(b"not found")
-    with start() as worker, pytest.raises(WorkerFailure, match=f"{path} is no checkpoint") as told:
+    with (
+        start() as worker,
+        pytest.raises(WorkerFailure, match=f"{path} is not a checkpoint") as told,
+    ):
         load(worker, files={"checkpoint": path})
     assert told.value.status == "unavailable"
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
+from lacking import lack_of
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError
-from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure
-from harness.environments.resident import ResidentCodec
+from harness.environments.resident import Conditions, ResidentCodec
+from harness.readiness.ready import Readiness
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "lic_hpcm"
 
@@ -92,7 +93,7 @@ def test_a_bitstream_of_another_checkpoint_is_refused_by_name():
 
 
 def test_bytes_of_another_codec_are_named_as_such():
-    with pytest.raises(BitstreamError, match="no bitstream of LIC-HPCM"):
+    with pytest.raises(BitstreamError, match="not a bitstream of LIC-HPCM"):
         read(b"\x89PNG\r\n\x1a\n" * 4, 1, WEIGHTS)
 
 
@@ -103,7 +104,7 @@ def test_padding_is_centred_to_multiples_of_256():
 
 
 SPEC = SPECS["lic-hpcm"]
-ABSENT = SPEC.unavailable("random") or choose(SPEC).missing()
+ABSENT = lack_of(SPEC, weights="random")
 needs_upstream = pytest.mark.skipif(
     ABSENT is not None, reason=f"NOT CHECKED: LIC-HPCM's own code; {ABSENT}"
 )
@@ -116,16 +117,10 @@ def resident(tmp_path):
 
     def start(*, threads):
         spec = replace(SPEC, options={**SPEC.options, "threads": threads})
-        codec = ResidentCodec(
-            spec,
-            spec.rates[0],
-            environment=choose(spec),
-            weights="random",
-            device="cpu",
-            threads=2,
-            limits=Limits(call_seconds=120, load_seconds=300, memory_bytes=8 << 30),
-            log=tmp_path / "log",
-        )
+        ready = Readiness(weights="random").of(spec, spec.rates)
+        limits = Limits(call_seconds=120, load_seconds=300, memory_bytes=8 << 30)
+        conditions = Conditions(2, limits, tmp_path / "log")
+        codec = ResidentCodec(ready, spec.rates[0], conditions)
         opened.append(codec)
         return codec.__enter__()
 

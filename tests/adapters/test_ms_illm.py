@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
+from lacking import lack_of
 
-from harness.catalog.codec_spec import read_codec
-from harness.environments import choose, missing
+from harness.assets.checkout import upstream_folder
+from harness.catalog.codec_manifest import read_codec
+from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure, rate_fields
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "ms_illm"
@@ -30,7 +32,7 @@ from ms_illm.geometry import LEAST_SIDE, missing_to_least, padded  # noqa: E402 
 
 SPECS = {spec.name: spec for spec in read_codec(FOLDER / "codec.toml")}
 SPEC = SPECS["ms-illm"]
-ABSENT = SPEC.unavailable("random") or missing(SPEC)
+ABSENT = lack_of(SPEC, weights="random")
 needs_upstream = pytest.mark.skipif(
     ABSENT is not None, reason=f"NOT CHECKED: MS-ILLM itself; {ABSENT}"
 )
@@ -58,7 +60,7 @@ def test_small_images_are_padded_until_upstream_can_pad_the_rest():
 def start(tmp_path_factory):
     """A worker with the codec open, and a way to load a rate point in it."""
     log = tmp_path_factory.mktemp("log") / "log"
-    folder = SPEC.upstream_folder
+    folder = upstream_folder(SPEC)
 
     def start(threads=1):
         return choose(SPEC).worker(log, threads, LIMITS, reads=[folder] if folder else [])
@@ -101,6 +103,9 @@ def test_a_file_that_is_no_checkpoint_is_refused_by_its_path(start, tmp_path):
     start, load = start
     path = tmp_path / "wrong.ckpt"
     path.write_bytes(b"not found")
-    with start() as worker, pytest.raises(WorkerFailure, match=f"{path} is no checkpoint") as told:
+    with (
+        start() as worker,
+        pytest.raises(WorkerFailure, match=f"{path} is not a checkpoint") as told,
+    ):
         load(worker, files={"checkpoint": path})
     assert told.value.status == "unavailable"

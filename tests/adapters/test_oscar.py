@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from lacking import lack_of
 
-from harness.catalog.codec_spec import read_codec
+from harness.assets.checkout import upstream_folder
+from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError, Unavailable
-from harness.environments import choose, missing
+from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure, rate_fields
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "oscar"
@@ -37,8 +39,8 @@ from oscar.stable_diffusion import CONFIGS, FILES, folder  # noqa: E402
 from oscar.stable_diffusion import FOLDER as STABLE  # noqa: E402
 
 (SPEC,) = read_codec(FOLDER / "codec.toml")
-CHECKOUT = SPEC.upstream_folder
-ABSENT = SPEC.unavailable("random") or missing(SPEC)
+CHECKOUT = upstream_folder(SPEC)
+ABSENT = lack_of(SPEC, weights="random")
 needs_network = pytest.mark.skipif(
     ABSENT is not None, reason=f"NOT CHECKED: OSCAR's network; {ABSENT}"
 )
@@ -104,7 +106,7 @@ def test_every_flipped_bit_is_noticed():
 
 
 def test_bytes_of_another_codec_are_named():
-    with pytest.raises(BitstreamError, match="no OSCAR bitstream"):
+    with pytest.raises(BitstreamError, match="not an OSCAR bitstream"):
         read(b"\xff\xd8\xff\xe0")
 
 
@@ -214,7 +216,7 @@ def test_weights_that_do_not_read_are_refused_by_their_path(start, tmp_path):
     with start() as worker:
         worker.open(SPEC.folder, SPEC.entry, SPEC.options, "cpu")
         files["oscar.pkl"].write_bytes(b"not found")
-        with pytest.raises(WorkerFailure, match=r"oscar\.pkl is no checkpoint") as told:
+        with pytest.raises(WorkerFailure, match=r"oscar\.pkl is not a checkpoint") as told:
             load(worker, 0, files)
         assert told.value.status == "unavailable"
         torch.save({"state_dict_unet": {}, "hyper_encoders": {}}, files["oscar.pkl"])

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_results import PHOTOGRAPHS, changed, curve, real_results, together
 
-from harness.analysis import MEASURES, BDOptions, BDRate, bd_rates, default_anchor
+from harness.analysis import BDOptions, BDRate, bd_rates, default_anchor
 from harness.analysis.bdrate import bd_rate
 from harness.analysis.curves import pareto_front
 from harness.analysis.pchip import bd_rates as many_bd_rates
+from harness.catalog.metrics import METRICS
 from harness.errors import UnknownName
 
 RATES = [0.1, 0.2, 0.4, 0.8, 1.6]
@@ -50,7 +51,7 @@ def cell(
     frame: pd.DataFrame, codec: str = "test", metric: str = "psnr", **options: object
 ) -> BDRate:
     settings_ = BDOptions(**{"samples": 500, **options})  # type: ignore[arg-type]
-    cells = bd_rates(frame, MEASURES[metric], "anchor", settings_)
+    cells = bd_rates(frame, METRICS[metric], "anchor", settings_)
     return next(c for c in cells if c.codec == codec)
 
 
@@ -112,7 +113,7 @@ def test_many_curves_at_once_give_what_the_package_gives_one_by_one(k, n, random
 
 
 def test_on_photographs_newer_codecs_need_fewer_bits_than_jpeg():
-    cells = {c.codec: c for c in bd_rates(real_results(), MEASURES["psnr"], "jpeg", FEW)}
+    cells = {c.codec: c for c in bd_rates(real_results(), METRICS["psnr"], "jpeg", FEW)}
     assert cells["jpeg"].percent == 0
     for codec in ("webp", "avif"):
         found = cells[codec]
@@ -190,9 +191,7 @@ def test_one_codec_scored_in_two_ways_is_not_compared_either():
 
 def test_random_weights_never_enter():
     random = curve("test", [r / 9 for r in RATES], PSNR, weights="random")
-    cells = bd_rates(
-        together(curve("anchor", RATES, PSNR), random), MEASURES["psnr"], "anchor", FEW
-    )
+    cells = bd_rates(together(curve("anchor", RATES, PSNR), random), METRICS["psnr"], "anchor", FEW)
     assert [c.codec for c in cells] == ["anchor"]
     trained = curve("test", RATES, PSNR, weights="pretrained")
     assert cell(together(curve("anchor", RATES, PSNR), random, trained)).percent == 0
@@ -285,10 +284,10 @@ def test_intervals_are_the_same_in_every_run_and_cover_what_they_should():
 
 def test_names_are_forgiving_and_unknown_ones_are_answered_with_the_nearest():
     frame = together(curve("jpeg-xl", RATES, PSNR), curve("jpeg", RATES, PSNR))
-    cells = bd_rates(frame, MEASURES["psnr"], "JPEG_XL", FEW)
+    cells = bd_rates(frame, METRICS["psnr"], "JPEG_XL", FEW)
     assert {c.anchor for c in cells} == {"jpeg-xl"}
     with pytest.raises(UnknownName, match="did you mean jpeg-xl"):
-        bd_rates(frame, MEASURES["psnr"], "jpg-xl", FEW)
+        bd_rates(frame, METRICS["psnr"], "jpg-xl", FEW)
 
 
 def test_the_default_anchor_is_the_strongest_that_was_measured():
@@ -303,8 +302,8 @@ def test_data_sets_and_resolutions_are_compared_apart():
     large = together(curve("anchor", RATES, PSNR), curve("test", [2 * r for r in RATES], PSNR))
     frame = together(small, large.assign(resolution="1080x1920"))
     found = {
-        c.scene.title: c.percent
-        for c in bd_rates(frame, MEASURES["psnr"], "anchor", FEW)
+        c.image_set.title: c.percent
+        for c in bd_rates(frame, METRICS["psnr"], "anchor", FEW)
         if c.codec == "test"
     }
     assert found == {

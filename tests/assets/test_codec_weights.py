@@ -6,12 +6,14 @@ import subprocess
 import sys
 
 import pytest
+from lacking import lack_of
 from loopback import serving
 
 from harness.assets.codec_weights import fetch_weights, split_source
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.catalog.codecs import load_catalog
 from harness.errors import HarnessError, ManifestError
+from harness.paths import find_weights
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB: several reads
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -71,7 +73,7 @@ def test_the_first_source_that_answers_gives_the_file(spec, server):
     assert fetched.path.read_bytes() == CONTENT
     assert fetched.sha256 == SHA256
     assert fetched.downloaded
-    assert theirs.unavailable() is None
+    assert lack_of(theirs) is None
 
 
 def test_a_download_that_was_cut_goes_on(spec, server):
@@ -94,7 +96,7 @@ def test_another_file_than_the_manifest_describes_is_refused_and_not_kept(spec, 
     theirs = spec(f"{server.address}/low.pt", more=more)
     with pytest.raises(HarnessError, match=r"low\.pt could not be had"):
         fetch_weights(theirs, theirs.weights[0])
-    assert "low.pt not found" in theirs.unavailable()
+    assert "low.pt not found" in lack_of(theirs)
 
 
 def test_a_file_of_hugging_face_comes_through_its_own_library(spec, server, tmp_path):
@@ -113,7 +115,7 @@ def test_a_file_of_hugging_face_comes_through_its_own_library(spec, server, tmp_
 
 def test_a_file_that_the_publisher_withdrew_is_said_to_be(spec, server):
     theirs = spec(f"{server.address}/gone.pt", more='withdrawn = "access denied, 2025"')
-    assert "withdrawn it (access denied, 2025)" in theirs.unavailable()
+    assert "withdrawn it (access denied, 2025)" in lack_of(theirs)
     with pytest.raises(HarnessError, match="withdrawn by the publisher: access denied, 2025"):
         fetch_weights(theirs, theirs.weights[0])
 
@@ -125,15 +127,15 @@ def test_a_publisher_out_of_reach_is_named_with_the_place_for_the_file(spec, mon
     theirs = spec(source)
     with pytest.raises(HarnessError, match=source) as failure:
         fetch_weights(theirs, theirs.weights[0])
-    assert str(theirs.weights_paths(theirs.rates[0])["low.pt"]) in failure.value.remedy
+    assert str(find_weights(theirs.folder, "low.pt")) in failure.value.remedy
 
 
 def test_the_weights_of_one_rate_point_are_enough_for_it(spec, server):
     theirs = spec(f"{server.address}/low.pt")
     fetch_weights(theirs, theirs.weights[0])
     low, high = theirs.rates
-    assert theirs.unavailable("pretrained", low) is None
-    assert "high.pt" in theirs.unavailable("pretrained", high)
+    assert lack_of(theirs, low) is None
+    assert "high.pt" in lack_of(theirs, high)
 
 
 def test_a_rate_point_cannot_need_a_file_that_is_not_listed(spec, tmp_path):

@@ -9,10 +9,10 @@ from loopback import serving, start
 from photographs import skimage_file
 
 from harness.assets.dataset_files import cached_folder, fetch_archive
-from harness.assets.datasets import resolve
 from harness.assets.download import DownloadError, download
 from harness.catalog.datasets import load_datasets
 from harness.errors import HarnessError
+from harness.images.datasets import resolve
 
 MANIFEST = """
 name = "mine"
@@ -192,7 +192,7 @@ def test_what_is_no_archive_is_told_by_name(server, manifest, photograph):
 def test_several_processes_may_want_an_archive_at_once(server, manifest, archive):
     server.files["/set.zip"] = archive
     manifest(2, f'[archive]\nurl = "{server.address}/set.zip"\nmembers = "*set/*.png"\n')
-    spec = load_datasets()["mine"]
+    spec = load_datasets().datasets["mine"]
     threads = [threading.Thread(target=fetch_archive, args=[spec]) for _ in range(3)]
     for thread in threads:
         thread.start()

@@ -3,10 +3,11 @@
 import subprocess
 
 import pytest
+from lacking import lack_of
 
+from harness.assets.checkout import head, upstream_folder
 from harness.assets.upstream import fetch_upstream
-from harness.catalog.checkout import head
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.errors import HarnessError, ManifestError
 
 MANIFEST = """
@@ -59,14 +60,14 @@ def spec(tmp_path, repository, monkeypatch):
 
 
 def test_a_codec_without_its_checkout_is_unavailable_and_says_how_to_get_it(spec):
-    assert "run 'harness upstream fetch theirs'" in spec.unavailable()
+    assert "run 'harness upstream fetch theirs'" in lack_of(spec)
 
 
 def test_the_pinned_commit_is_fetched_and_not_the_newest(spec):
     folder = fetch_upstream(spec)
     assert head(folder) == spec.upstream.commit
-    assert (spec.upstream_folder / "model.py").read_text() == "first"
-    assert spec.unavailable() is None
+    assert (upstream_folder(spec) / "model.py").read_text() == "first"
+    assert lack_of(spec) is None
 
 
 def test_what_is_there_is_not_fetched_again(spec, repository):
@@ -102,16 +103,16 @@ def test_a_checkout_of_ones_own_is_used_and_its_commit_compared(
     own = tmp_path / "mine" / "theirs"
     git(tmp_path, "clone", "--quiet", str(repository), str(own))
     monkeypatch.setenv("HARNESS_UPSTREAM", str(tmp_path / "mine"))
-    assert f"is at commit {git(own, 'rev-parse', 'HEAD')[:12]}" in spec.unavailable()
+    assert f"is at commit {git(own, 'rev-parse', 'HEAD')[:12]}" in lack_of(spec)
     git(own, "checkout", "--quiet", spec.upstream.commit)
-    assert spec.unavailable() is None
-    assert spec.upstream_folder == own / "src"
+    assert lack_of(spec) is None
+    assert upstream_folder(spec) == own / "src"
 
 
 def test_a_folder_that_git_does_not_know_cannot_be_verified(spec, tmp_path, monkeypatch):
     (tmp_path / "mine" / "theirs").mkdir(parents=True)
     monkeypatch.setenv("HARNESS_UPSTREAM", str(tmp_path / "mine"))
-    assert "is no git checkout" in spec.unavailable()
+    assert "is no git checkout" in lack_of(spec)
 
 
 def test_nothing_is_fetched_offline(spec, monkeypatch):

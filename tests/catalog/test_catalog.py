@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from lacking import lack_of
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.catalog.codecs import load_catalog, select
 from harness.errors import HarnessError, ManifestError, UnknownName
 
@@ -41,17 +42,51 @@ def test_all_means_every_codec_but_those_asked_for_by_name():
     assert [spec.name for spec in select(catalog, ["jpeg-444", "jpeg_444"])[0]] == ["jpeg-444"]
 
 
+EXTERNAL = """
+name = "mine"
+title = "Mine"
+family = "external"
+licence = "MIT"
+rate = [{ id = "low" }]
+
+[external]
+encode = ["encoder", "{input}", "{output}"]
+decode = ["decoder", "{input}", "{output}"]
+"""
+VARIANT = MINIMAL + '[variants.mine-444]\ntitle = "Mine 4:4:4"\n'
+UPSTREAM = f'[upstream]\nrepository = "mine.git"\ncommit = "{"0" * 40}"\n'
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         (MINIMAL.replace("licence", "license"), "key 'licence' is missing"),
+        (
+            MINIMAL.replace("licence", "license"),
+            r"unknown key 'license', and .*; did you mean 'licence'\?",
+        ),
         (MINIMAL + "option = {}", r"unknown key 'option'.*did you mean 'options'"),
         (MINIMAL.replace('"Mine"', "3"), "'title' must be of type str"),
-        (MINIMAL.replace('"mine"', '"My_Codec"'), "lower case, with hyphens"),
-        (MINIMAL.partition("[[rate]]")[0], "has no \\[\\[rate\\]\\]"),
+        (MINIMAL.replace('"Mine"', "3"), "'title' must be of type string, not 3"),
+        (MINIMAL + "[constraints]\nmax_pixels = true", "must be of type integer, not True"),
+        (MINIMAL.replace("[[rate]]", "[rate]"), r"'rate' must be written \[\[rate\]\]"),
+        (MINIMAL.partition("[[rate]]")[0], r"\[\[rate\]\] is missing"),
+        (MINIMAL.partition("[[rate]]")[0] + "rate = []", r"hold at least one \[\[rate\]\]"),
         (MINIMAL + '[[rate]]\nid = "low"', "same id"),
+        (MINIMAL + "[[rate]]\nid = 2", r"\[\[rate\]\] number 2: 'id' must be of type string"),
+        (VARIANT + 'rate = [{ di = "low" }]', r"\[variants\.mine-444\] \[\[rate\]\] number 1: "),
         (MINIMAL + "[constraints]\nmax_pixel = 3", r"did you mean 'max_pixels'"),
+        (MINIMAL + "[constraints]\nmax_pixels = 0", "'max_pixels' must be at least 1, not 0"),
+        (MINIMAL + '[constraints]\ndevices = ["gpu"]', "must be 'cpu' or 'cuda', not 'gpu'"),
         (MINIMAL + '[[requires]]\ninstall = "x"', "either 'module' or 'program'"),
+        (MINIMAL + EXTERNAL.partition("\n\n")[2], r"give either 'entry' or \[external\]"),
+        (MINIMAL.replace("codec:Mine", "codec.py"), "'entry' must be 'file:Class', not 'codec.py'"),
+        (EXTERNAL.replace('"encoder", "{input}", "{output}"', ""), "'encode' must name a program"),
+        (EXTERNAL + 'image_format = "bmp"', "'image_format' must be 'png' or 'ppm', not 'bmp'"),
+        (
+            MINIMAL + UPSTREAM + '[[extension]]\ntitle = "x"\nfile = "{api}.so"\nbuild = "make"',
+            "abi",
+        ),
         ("name = ", "codec.toml"),
     ],
 )
@@ -59,6 +94,43 @@ def test_a_wrong_manifest_is_told_by_file_and_key(tmp_path, wrong, message):
     with pytest.raises(ManifestError, match=message) as caught:
         read(tmp_path, wrong)
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["My_Codec", "..", "a/b", "/a", "", "a@b", "a b"])
+def test_a_codec_s_name_has_the_form_that_people_type(tmp_path, name):
+    for text in (MINIMAL.replace('"mine"', f'"{name}"'), VARIANT.replace("mine-444", f'"{name}"')):
+        with pytest.raises(ManifestError, match="must be lower case, with hyphens") as caught:
+            read(tmp_path, text)
+        assert f"not {name!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/x", "..", ".", "", "a//b", "a\\\\b"])
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("file", MINIMAL + '[[weights]]\nfile = "PATH"'),
+        ("weights", MINIMAL + 'weights = ["PATH"]'),
+        ("subfolder", MINIMAL + UPSTREAM + 'subfolder = "PATH"'),
+        (
+            "file",
+            MINIMAL + UPSTREAM + '[[extension]]\ntitle = "x"\nbuild = "make"\nfile = "PATH"',
+        ),
+    ],
+)
+def test_no_path_of_a_manifest_leads_out_of_its_folder(tmp_path, key, text, path):
+    with pytest.raises(ManifestError, match=f"'{key}' must be a path inside its folder"):
+        read(tmp_path, text.replace("PATH", path))
+
+
+@pytest.mark.parametrize("rate", ["..", "../low", "low/high", "/low", "", "low high"])
+def test_a_rate_point_s_id_cannot_name_another_folder(tmp_path, rate):
+    with pytest.raises(ManifestError, match="'id' must begin with a letter or digit"):
+        read(tmp_path, MINIMAL.replace('"low"', f'"{rate}"'))
+
+
+def test_an_environment_s_name_cannot_lead_to_another_recipe(tmp_path):
+    with pytest.raises(ManifestError, match="'name' must begin with a letter or digit"):
+        read(tmp_path, MINIMAL + '[environment]\nname = "../mine"')
 
 
 def test_a_broken_manifest_breaks_only_its_own_codec():
@@ -86,33 +158,29 @@ def test_an_unknown_codec_is_answered_with_the_nearest():
 
 def test_what_is_missing_is_named_with_the_remedy(tmp_path):
     needs = MINIMAL + '[[requires]]\nmodule = "no_such_module"\ninstall = "pip install it"'
-    assert (
-        read(tmp_path, needs)[0].unavailable()
-        == "module 'no_such_module' not found; pip install it"
-    )
+    assert lack_of(read(tmp_path, needs)[0]) == "module 'no_such_module' not found; pip install it"
     needs = MINIMAL + '[[requires]]\nprogram = "no-such-program"\ninstall = "apt install it"'
-    assert (
-        "program 'no-such-program' not found; apt install it"
-        in read(tmp_path, needs)[0].unavailable()
+    assert "program 'no-such-program' not found; apt install it" in lack_of(
+        read(tmp_path, needs)[0]
     )
 
 
 def test_a_program_may_have_other_names_and_lie_where_a_variable_says(tmp_path, monkeypatch):
     needs = '[[requires]]\nprogram = "Coder"\nalso = ["CoderStatic"]\nvariable = "MY_CODER"\n'
     spec = read(tmp_path, MINIMAL + needs + 'install = "build it"')[0]
-    assert spec.unavailable() == "program 'Coder' not found; build it"
+    assert lack_of(spec) == "program 'Coder' not found; build it"
     program = tmp_path / "built" / "bin" / "CoderStatic"
     program.parent.mkdir(parents=True)
     program.touch(mode=0o755)
     for folder in (program.parent, program.parent.parent):
         monkeypatch.setenv("MY_CODER", str(folder))
-        assert spec.unavailable() is None
+        assert lack_of(spec) is None
     program.chmod(0o644)
-    assert f"not found in {folder}, which MY_CODER names; build it" in spec.unavailable()
+    assert f"not found in {folder}, which MY_CODER names; build it" in lack_of(spec)
     monkeypatch.setenv("PATH", str(program.parent))
     program.chmod(0o755)
     monkeypatch.setenv("MY_CODER", str(tmp_path))
-    assert "not found in" in spec.unavailable(), "the folder that was named is the one that counts"
+    assert "not found in" in lack_of(spec), "the folder that was named is the one that counts"
 
 
 def test_a_checkout_that_is_not_required_must_be_the_right_one_where_it_is(tmp_path, monkeypatch):
@@ -122,12 +190,12 @@ def test_a_checkout_that_is_not_required_must_be_the_right_one_where_it_is(tmp_p
     required, optional = (
         read(tmp_path, MINIMAL + pinned + extra)[0] for extra in ("", "required = false")
     )
-    assert "not found; run 'harness upstream fetch mine'" in required.unavailable()
-    assert optional.unavailable() is None
+    assert "not found; run 'harness upstream fetch mine'" in lack_of(required)
+    assert lack_of(optional) is None
     git = tmp_path / "checkouts" / tmp_path.name / ".git"
     git.mkdir(parents=True)
     (git / "HEAD").write_text("1" * 40)
-    assert "is at commit 111111111111, not 000000000000" in optional.unavailable()
+    assert "is at commit 111111111111, not 000000000000" in lack_of(optional)
 
 
 def test_a_checkpoint_takes_the_place_of_the_manifest_s_weights(tmp_path):
@@ -135,7 +203,7 @@ def test_a_checkpoint_takes_the_place_of_the_manifest_s_weights(tmp_path):
     path.write_bytes(b"weights")
     spec = load_catalog().get(f"tiny-network@{path}")
     assert spec.checkpoint == path
-    assert spec.unavailable() is None
+    assert lack_of(spec) is None
     with pytest.raises(HarnessError, match="does not exist"):
         load_catalog().get(f"tiny-network@{tmp_path}/none.pt")
     with pytest.raises(HarnessError, match="has no weights"):
@@ -143,10 +211,10 @@ def test_a_checkpoint_takes_the_place_of_the_manifest_s_weights(tmp_path):
 
 
 def test_weights_are_found_where_the_user_says(tmp_path, monkeypatch):
-    assert "not found" in load_catalog().get("tiny-network").unavailable()
+    assert "not found" in lack_of(load_catalog().get("tiny-network"))
     (tmp_path / "tiny_network.pt").write_bytes(b"weights")
     monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
-    assert load_catalog().get("tiny-network").unavailable() is None
+    assert lack_of(load_catalog().get("tiny-network")) is None
 
 
 def test_adapters_hold_no_package_at_the_top():
@@ -177,15 +245,3 @@ def test_an_entry_point_to_nothing_is_told_and_harms_no_other(tmp_path, monkeypa
     catalog = load_catalog()
     assert "jpeg" in catalog.codecs
     assert "no_such_package" in str(catalog.broken["gone"])
-
-
-def test_weights_beside_the_code_are_no_part_of_its_identity(tmp_path):
-    [before] = read(tmp_path, MINIMAL)
-    known = before.code_digest
-    (tmp_path / "mine.safetensors").write_bytes(b"weights")
-    (tmp_path / "README.md").write_text("what it is")
-    [with_weights] = read(tmp_path, MINIMAL)
-    assert with_weights.code_digest == known
-    (tmp_path / "codec.py").write_text("class Mine: ...")
-    [with_code] = read(tmp_path, MINIMAL)
-    assert with_code.code_digest != known

@@ -11,7 +11,8 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-from harness.catalog.codec_spec import WeightsFile, read_codec
+from harness.catalog.codec_manifest import read_codec
+from harness.catalog.codec_spec import WeightsFile
 from harness.cli import group, main
 from harness.conformance.check import Conditions, check_codec
 from harness.errors import HarnessError

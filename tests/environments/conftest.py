@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalog.codec_spec import EnvironmentSpec, read_codec
+from harness.catalog.codec_manifest import read_codec
+from harness.catalog.codec_spec import EnvironmentSpec
 from harness.environments import Docker, Venv, docker_image
 from harness.environments.docker_engine import engine, remove_leftovers
 from harness.errors import HarnessError

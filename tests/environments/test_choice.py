@@ -63,7 +63,7 @@ def test_what_is_not_built_is_told_with_the_command_that_builds_it(codec):
 
 
 def test_a_module_that_runs_inline_must_be_installed_here(codec):
-    needs = Requirement("module", "no_such_module", "pip install it")
+    needs = Requirement(module="no_such_module", install="pip install it")
     spec = replace(codec("well-behaved"), requires=(needs,))
     assert missing(spec, "inline") == "module 'no_such_module' not found; pip install it"
 
@@ -107,7 +107,7 @@ def test_a_build_that_fails_tells_why_and_goes_on_when_it_can(tmp_path):
 def test_a_run_records_where_it_ran_and_what_is_not_built(
     adapters, photographs, tmp_path, venv, monkeypatch
 ):
-    options = {"metrics": "psnr", "rate": "bits8", "limit": 1, "results": tmp_path, "threads": 1}
+    options = {"metric": "psnr", "rate": "bits8", "limit": 1, "results": tmp_path, "threads": 1}
     frame = harness.run("well-behaved", str(photographs), environment="venv", **options)
     assert list(frame["status"]) == ["ok"]
     assert list(frame["environment"]) == [venv.label]

@@ -163,12 +163,26 @@ def test_a_difference_under_the_floor_is_not_slower(base):
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("machine", "m2"), ("threads", 4), ("device", "cuda")]
+    ("column", "value"),
+    [("machine", "m2"), ("threads", 4), ("device", "cuda"), ("environment", "docker:jpeg@1a2b")],
 )
 def test_times_of_unlike_conditions_are_not_compared(base, column, value):
     comparison = gate(base, base.assign(encode_ms=99.0, **{column: value}))
     assert verdicts(comparison, kind="speed") == {"not judged"}
     assert str(value) in only(comparison, kind="speed")[0].note
+
+
+def test_times_with_other_versions_of_the_codecs_libraries_are_not_compared(base):
+    old, new = "inline:pillow@12.0.0", "inline:pillow@13.0.0"
+    comparison = gate(base.assign(environment=old), base.assign(environment=new))
+    assert verdicts(comparison, kind="speed") == {"not judged"}
+    note = only(comparison, kind="speed")[0].note
+    assert note == f"not the same environment: {old} against {new}"
+
+
+def test_results_older_than_the_column_of_environments_were_made_inline(base):
+    comparison = gate(base, base.assign(environment="inline"))
+    assert verdicts(comparison, kind="speed") == {"no change"}
 
 
 def test_repeated_calls_of_few_images_are_ranked_call_by_call(base):

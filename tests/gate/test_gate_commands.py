@@ -19,7 +19,7 @@ from harness.gate.compare import compare
 from harness.gate.junit import junit
 from harness.gate.limits import Limits, read_limits
 from harness.gate.pairs import Side
-from harness.gate.tables import comparison_markdown, comparison_tables, verdict_lines
+from harness.gate.report import comparison_markdown, comparison_tables, verdict_lines
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text()
 
@@ -37,7 +37,7 @@ def results(tmp_path_factory):
             [codec],
             str(images),
             rate=["q5", "q20", "q40", "q60"],
-            metrics=["psnr"],
+            metric=["psnr"],
             results=folder,
             name=name,
             threads=1,

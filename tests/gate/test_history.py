@@ -66,11 +66,11 @@ def test_where_names_do_not_tell_the_training_step_does():
     frame = series([0, 0, 0], name="best.pt")
     steps = {0: 300, 1: 100, 2: 200}
     place = frame["checkpoint"].str[-1].astype(int) - 1
-    told = frame.assign(facts=place.map(lambda k: f'{{"step": {steps[k]}}}'))
-    names, by = labels(told)
+    stated = frame.assign(facts=place.map(lambda k: f'{{"step": {steps[k]}}}'))
+    names, by = labels(stated)
     assert by == "training step"
     assert len(set(names)) == 3
-    assert ordered(told)[0][0].id.endswith("2")
+    assert ordered(stated)[0][0].id.endswith("2")
 
 
 def test_where_nothing_else_tells_time_does():

@@ -24,7 +24,7 @@ def command(photographs, results, codec="well-behaved,bit-planes"):
     return [
         *(sys.executable, "-m", "harness", "run", "--codec", codec),
         *("--dataset", str(photographs), "--results", str(results)),
-        *("--metrics", "psnr", "--threads", "1", "--no-report"),
+        *("--metric", "psnr", "--threads", "1", "--no-report"),
     ]
 
 
@@ -127,7 +127,7 @@ def test_ctrl_c_stops_cleanly_and_loses_nothing_finished(start, photographs, tmp
     run.send_signal(signal.SIGINT)
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert "the same command goes on" in errors
+    assert "the same command continues it" in errors
     assert "Traceback" not in errors
     finished = harness.load_results(tmp_path)
     assert len(finished) > 0

@@ -7,7 +7,7 @@ import pytest
 
 import harness
 from harness.errors import HarnessError
-from harness.measure.runner import Silent
+from harness.measure.observer import Observer
 
 FAULTS = [
     ("crashes", "crashed", "SIGSEGV"),
@@ -28,7 +28,7 @@ FAULTS = [
 ]
 
 
-class Counting(Silent):
+class Counting(Observer):
     """Counts what a run had to do."""
 
     def __init__(self):
@@ -36,7 +36,7 @@ class Counting(Silent):
         self.scores = 0
         self.notes = []
 
-    def case(self, batch, row):
+    def case(self, record):
         self.measured += 1
 
     def scored(self, cases):
@@ -47,7 +47,7 @@ class Counting(Silent):
 
 
 def measure(folder, photographs, codec, **options):
-    defaults = {"metrics": ["psnr"], "rate": ["bits5"], "threads": 1, "timeout": 20}
+    defaults = {"metric": ["psnr"], "rate": ["bits5"], "threads": 1, "timeout": 20}
     return harness.run(codec, str(photographs), results=folder, **{**defaults, **options})
 
 
@@ -128,9 +128,9 @@ def test_more_repeats_measure_again_and_fewer_do_not(tmp_path, photographs):
 
 
 def test_a_new_metric_needs_no_new_encode(tmp_path, photographs):
-    measure(tmp_path, photographs, "well-behaved", metrics=["psnr"])
+    measure(tmp_path, photographs, "well-behaved", metric=["psnr"])
     observer = Counting()
-    frame = measure(tmp_path, photographs, "well-behaved", metrics=["ms_ssim"], observer=observer)
+    frame = measure(tmp_path, photographs, "well-behaved", metric=["ms_ssim"], observer=observer)
     assert observer.measured == 0
     assert observer.scores == 3
     assert frame["psnr"].notna().all()
@@ -138,24 +138,22 @@ def test_a_new_metric_needs_no_new_encode(tmp_path, photographs):
 
 
 def test_without_kept_reconstructions_a_new_metric_measures_again(tmp_path, photographs):
-    measure(tmp_path, photographs, "well-behaved", metrics=["psnr"], keep="none")
+    measure(tmp_path, photographs, "well-behaved", metric=["psnr"], keep="none")
     assert not list((tmp_path / "default").rglob("*.png"))
     same, new = Counting(), Counting()
-    measure(tmp_path, photographs, "well-behaved", metrics=["psnr"], keep="none", observer=same)
+    measure(tmp_path, photographs, "well-behaved", metric=["psnr"], keep="none", observer=same)
     assert same.measured == 0
-    frame = measure(
-        tmp_path, photographs, "well-behaved", metrics=["psnr", "ms_ssim"], observer=new
-    )
+    frame = measure(tmp_path, photographs, "well-behaved", metric=["psnr", "ms_ssim"], observer=new)
     assert new.measured == 3
     assert frame["ms_ssim"].notna().all()
 
 
 def test_a_reconstruction_that_does_not_read_is_measured_anew(tmp_path, photographs):
-    measure(tmp_path, photographs, "well-behaved", metrics=["psnr"])
+    measure(tmp_path, photographs, "well-behaved", metric=["psnr"])
     victim = min((tmp_path / "default" / "reconstructions").rglob("*.png"))
     victim.write_bytes(victim.read_bytes()[:100])
     damaged, healed = Counting(), Counting()
-    options = {"metrics": ["psnr", "ms_ssim"]}
+    options = {"metric": ["psnr", "ms_ssim"]}
     measure(tmp_path, photographs, "well-behaved", **options, observer=damaged)
     assert any(str(victim) in note for note in damaged.notes)
     frame = measure(tmp_path, photographs, "well-behaved", **options, observer=healed)
@@ -233,7 +231,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(tmp_path, photographs):
     with pytest.raises(HarnessError, match="did you mean bits5"):
         measure(tmp_path, photographs, "well-behaved", rate=["bits55"])
     with pytest.raises(HarnessError, match="did you mean psnr"):
-        measure(tmp_path, photographs, "well-behaved", metrics=["psnrr"])
+        measure(tmp_path, photographs, "well-behaved", metric=["psnrr"])
     with pytest.raises(TypeError, match="repeat"):
         measure(tmp_path, photographs, "well-behaved", repeat=3)
 

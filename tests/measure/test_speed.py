@@ -8,9 +8,10 @@ from click.testing import CliRunner
 
 from harness.catalog.codecs import load_catalog
 from harness.cli import group
-from harness.measure.runner import Silent
-from harness.measure.speed import Rounds, SpeedSweep, next_size, shaped, speed_plan
-from harness.plan.request import Request, prepare
+from harness.measure.observer import Observer
+from harness.measure.speed import CLOSE_ENOUGH, Rounds, SpeedSweep, next_size, shaped, speed_plan
+from harness.plan.prepare import prepare
+from harness.plan.request import Request
 from harness.store.load import load_results
 
 
@@ -21,7 +22,7 @@ def asked(tmp_path, codec, *, cap_seconds=None, **options):
             "dataset": ["sample"],
             "limit": 1,
             "resolution": "64x96,128x192",
-            "metrics": (),
+            "metric": (),
             "keep": "none",
             "repeats": 4,
             "results": tmp_path,
@@ -34,7 +35,7 @@ def asked(tmp_path, codec, *, cap_seconds=None, **options):
 
 
 def swept(prepared, rounds=2):
-    sweep = SpeedSweep(prepared, rounds, Silent())
+    sweep = SpeedSweep(prepared, rounds, Observer())
     sweep.run()
     return load_results(prepared.request.folder)
 
@@ -49,7 +50,7 @@ def test_the_samples_of_all_rounds_make_one_record(tmp_path):
 def test_codecs_take_turns(tmp_path):
     turns = []
 
-    class Watching(Silent):
+    class Watching(Observer):
         def batch(self, batch):
             turns.append((batch.codec.name, batch.resolution.height))
 
@@ -101,31 +102,60 @@ def test_nothing_is_scored_and_nothing_kept_but_the_records(tmp_path):
     assert {json.loads(blanks) == {} for blanks in frame["blanks"]} == {True}
 
 
-def test_the_largest_image_is_found_between_one_that_fits_and_one_that_does_not(
-    tmp_path, monkeypatch
-):
-    catalog = load_catalog()
-    jpeg = catalog.get("jpeg")
-    limited = replace(jpeg, constraints=replace(jpeg.constraints, max_pixels=200_000))
-    prepared = asked(tmp_path, "jpeg", resolution="64x96", repeats=1)
-    batches = tuple(replace(batch, codec=limited) for batch in prepared.plan.batches)
-    prepared = replace(prepared, plan=replace(prepared.plan, batches=batches))
-    sweep = SpeedSweep(prepared, 1, Silent())
+def searched(prepared, max_pixels):
+    """Search for the largest image of a codec whose manifest states a limit; its records."""
+    batches = []
+    for batch in prepared.plan.batches:
+        constraints = replace(batch.codec.constraints, max_pixels=max_pixels)
+        codec = replace(batch.codec, constraints=constraints)
+        ready = replace(batch.model.ready, codec=codec)
+        batches.append(replace(batch, model=replace(batch.model, codec=codec, ready=ready)))
+    prepared = replace(prepared, plan=replace(prepared.plan, batches=tuple(batches)))
+    sweep = SpeedSweep(prepared, 1, Observer())
     sweep.run()
     sweep.find_largest()
-    frame = load_results(prepared.request.folder)
+    return load_results(prepared.request.folder)
+
+
+def test_a_codec_that_never_fails_is_searched_up_to_what_it_takes_and_says_so(tmp_path):
+    frame = searched(asked(tmp_path, "jpeg", resolution="64x96", repeats=1), 200_000)
     pixels = frame["height"].astype(int) * frame["width"].astype(int)
     assert (frame["status"] == "ok").all()
     assert 100_000 < pixels.max() <= 200_000
+    [reason] = set(frame["frontier"].dropna()) - {"tried"}
+    assert reason == "the codec takes at most 200,000 pixels"
+    assert pixels[frame["frontier"] == reason].item() == pixels.max()
+
+
+def test_a_codec_that_fails_from_a_size_on_is_searched_up_to_it(tmp_path):
+    frame = searched(asked(tmp_path, "fails-when-large", resolution="64x96", repeats=1), 400_000)
+    pixels = frame["height"].astype(int) * frame["width"].astype(int)
+    well = frame["status"] == "ok"
+    assert pixels[well].max() <= 100_000 < pixels[~well].min()
+    ratio = pixels[~well].min() / pixels[well].max()
+    [reason] = set(frame["frontier"].dropna()) - {"tried"}
+    assert reason == f"an image of {ratio:.2f} times the pixels fails"
+
+
+def test_the_same_search_again_measures_nothing(tmp_path):
+    for codec in ("jpeg", "fails-when-large"):
+        before, after = (
+            searched(asked(tmp_path, codec, resolution="64x96", repeats=1, name=codec), 200_000)
+            for _ in range(2)
+        )
+        assert list(before["started"]) == list(after["started"])
 
 
 @pytest.mark.parametrize("limit", [250_000, 3_000_000, 40_000_000])
-def test_the_search_ends_within_a_tenth_of_the_limit(limit):
+def test_the_search_ends_within_a_tenth_of_the_limit_or_at_the_next_multiple_of_64(limit):
     tried = {}
     while (size := next_size(tried, 1 << 28)) is not None:
         tried[size.height * size.width] = size.height * size.width <= limit
     largest = max(pixels for pixels, well in tried.items() if well)
-    assert largest <= limit < largest * 1.35  # sides are multiples of 64
+    smallest = min(pixels for pixels, well in tried.items() if not well)
+    assert largest <= limit < smallest
+    between = shaped((largest * smallest) ** 0.5)
+    assert smallest / largest < CLOSE_ENOUGH or between.height * between.width in tried
     assert len(tried) < 20
 
 

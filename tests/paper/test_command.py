@@ -36,7 +36,7 @@ def workplace(photographs, tmp_path_factory):
         patch.setenv("HARNESS_DATA", str(folder / "data"))
         for codec, rates in RATES.items():
             frame = harness.run(
-                codec, "mine", rate=rates, metrics=["psnr"], results=folder / "results", threads=1
+                codec, "mine", rate=rates, metric=["psnr"], results=folder / "results", threads=1
             )
             assert (frame["status"] == "ok").all()
     return folder
@@ -55,7 +55,7 @@ def paper(workplace, monkeypatch, tmp_path):
     return invoke
 
 
-def test_one_command_writes_every_table_its_twin_the_figures_and_a_page(paper):
+def test_one_command_writes_every_table_its_reproduction_the_figures_and_a_page(paper):
     answer, out = paper("--anchor", "jpeg")
     printed = answer.output.split()
     assert {str(path) for path in out.rglob("*") if path.is_file()} == set(printed)
@@ -91,15 +91,15 @@ def test_the_user_chooses_photograph_and_part(paper):
 
 
 @pytest.mark.parametrize(
-    ("option", "told"),
+    ("option", "problem"),
     [
         ("mine/cofee", "did you mean coffee.png"),
         ("mnie/coffee", "did you mean mine"),
         ("mine/coffee@0,0,9999,64", "crop reaches to 9999x64"),
     ],
 )
-def test_a_picture_that_cannot_be_shown_is_told(paper, option, told):
-    with pytest.raises((HarnessError, UnknownName), match=told):
+def test_a_picture_that_cannot_be_shown_is_refused_with_its_reason(paper, option, problem):
+    with pytest.raises((HarnessError, UnknownName), match=problem):
         paper("--picture", option)
 
 

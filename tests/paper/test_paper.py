@@ -9,12 +9,12 @@ from made_results import changed, curve, together
 
 from harness.errors import HarnessError, UnknownName
 from harness.paper.bdrates import bd_part
-from harness.paper.crops import Box, near_rate, of_image, telling_box, telling_image
+from harness.paper.crops import Box, most_different_box, most_different_image, near_rate, of_image
 from harness.paper.figures import draw_grid, paper_panels
-from harness.paper.material import material
 from harness.paper.protocol import find_protocol
-from harness.paper.rates import coverage, rates_twin
+from harness.paper.rates import coverage, rates_reproduction
 from harness.paper.reference import load_reference
+from harness.paper.results import select_results
 from harness.paper.runtime import TIMES, runtime_parts
 from harness.paper.write import PaperOptions, paper_tables
 from harness.paths import data_folder
@@ -39,7 +39,7 @@ def everywhere(codec, factor=1.0):
 
 
 def part(frame, metric="dists", also=("all",), **options):
-    return bd_part(material(frame, PROTOCOL, also), REFERENCE, metric, **options)
+    return bd_part(select_results(frame, PROTOCOL, also), REFERENCE, metric, **options)
 
 
 def cell(table, row, key):
@@ -85,11 +85,11 @@ def test_another_anchor_is_named_and_never_set_against_the_published_figures():
     made = part(frame, anchor="jpeg")
     assert "anchor JPEG" in made.table.title
     assert "these are not the paper's figures" in markdown(made.table)
-    twin = pair(made.twin, "ProGIC", "Kodak")
-    assert twin["measured"].value == pytest.approx(-50)
-    assert twin["published"].value == -57.57
-    assert twin["difference"].value is None
-    assert "another anchor" in twin["why"].text
+    reproduction = pair(made.reproduction, "ProGIC", "Kodak")
+    assert reproduction["measured"].value == pytest.approx(-50)
+    assert reproduction["published"].value == -57.57
+    assert reproduction["difference"].value is None
+    assert "another anchor" in reproduction["why"].text
 
 
 def test_an_anchor_that_was_not_measured_is_refused_by_name():
@@ -97,25 +97,25 @@ def test_an_anchor_that_was_not_measured_is_refused_by_name():
         part(measured("progic"), anchor="progi")
 
 
-def test_the_twin_tells_measured_published_only_and_missing_apart():
-    twin = part(together(everywhere("ms-illm"), everywhere("progic", 0.5))).twin
-    progic = pair(twin, "ProGIC", "Kodak")
+def test_measured_published_only_and_missing_are_kept_apart():
+    reproduction = part(together(everywhere("ms-illm"), everywhere("progic", 0.5))).reproduction
+    progic = pair(reproduction, "ProGIC", "Kodak")
     assert progic["state"].text == "measured"
     assert progic["difference"].value == pytest.approx(-50 - -57.57)
     assert "over 3 images" in progic["why"].text
     assert "Table 1, ProGIC, Kodak" in progic["source"].text
-    hific = pair(twin, "HiFiC", "CLIC")
+    hific = pair(reproduction, "HiFiC", "CLIC")
     assert (hific["state"].text, hific["measured"].value) == ("published only", None)
     assert hific["published"].value == 124.45
-    oscar = pair(twin, "OSCAR", "DIV2K")
+    oscar = pair(reproduction, "OSCAR", "DIV2K")
     assert oscar["state"].text == "missing"
     assert "a dash in the document" in oscar["why"].text
-    assert "Of 35 numbers: 10 measured; 22 published only; 3 missing." in markdown(twin)
+    assert "Of 35 numbers: 10 measured; 22 published only; 3 missing." in markdown(reproduction)
 
 
 def test_no_figure_on_lpips_is_taken_for_published():
-    twin = part(everywhere("ms-illm"), "lpips").twin
-    assert all(cells[3].value is None for cells in twin.rows)
+    reproduction = part(everywhere("ms-illm"), "lpips").reproduction
+    assert all(cells[3].value is None for cells in reproduction.rows)
 
 
 def test_control_gic_is_excluded_below_its_bitrate_and_the_table_says_so():
@@ -131,13 +131,13 @@ def test_random_weights_never_enter_a_table_of_quality():
     made = part(frame)
     assert cell(made.table, "ProGIC", "kodak").value is None
     assert "random weights" in cell(made.table, "ProGIC", "kodak").note
-    assert not any(line.codec == "progic" for p in paper_panels(material(frame, PROTOCOL))
+    assert not any(line.codec == "progic" for p in paper_panels(select_results(frame, PROTOCOL))
                    for line in p.lines)  # fmt: skip
 
 
 def test_why_a_codec_failed_is_told_in_its_records_words():
     failed = measured("oscar", status="out_of_memory", message="needs 90 GB")
-    table = coverage(material(together(everywhere("ms-illm"), failed), PROTOCOL))
+    table = coverage(select_results(together(everywhere("ms-illm"), failed), PROTOCOL))
     assert cell(table, "OSCAR", "kodak").note == "out of memory: needs 90 GB"
     assert cell(table, "MS-ILLM", "kodak").value == 3
 
@@ -164,7 +164,7 @@ def test_two_checkpoints_of_a_codec_are_two_rows():
 
 
 def runtime(*frames, **options):
-    return runtime_parts(material(together(*frames), PROTOCOL), REFERENCE, **options)
+    return runtime_parts(select_results(together(*frames), PROTOCOL), REFERENCE, **options)
 
 
 def sized(codec, resolution="512x768", **values):
@@ -198,15 +198,15 @@ def test_native_photographs_of_that_size_count_upright_or_not():
 def test_slow_and_out_of_memory_are_marked_as_in_the_paper():
     slow = sized("vtm", encode_ms=25_000.0)
     full = sized("oscar", "2160x3840", status="out_of_memory", encode_ms=None, decode_ms=None)
-    ((table, twin),) = runtime(slow, full, device_gb=80)
+    ((table, reproduction),) = runtime(slow, full, device_gb=80)
     assert cell(table, "VTM-23.10", "encode_ms_512x768").text == "> 10s"
     assert cell(table, "VTM-23.10", "encode_ms_512x768").place == 0
     assert "25000" in csv_text(table)
     assert cell(table, "OSCAR", "memory_gb_2160x3840").text == "> 80"
     assert cell(table, "OSCAR", "encode_ms_2160x3840").text == BLANK
-    vtm = pair(twin, "VTM-23.10", f"512{TIMES}768", "Enc. (ms)")
+    vtm = pair(reproduction, "VTM-23.10", f"512{TIMES}768", "Enc. (ms)")
     assert (vtm["published"].text, vtm["difference"].value) == ("> 10s", None)
-    assert pair(twin, "OSCAR", f"2160{TIMES}3840", "Mem. (GB)")["state"].text == "measured"
+    assert pair(reproduction, "OSCAR", f"2160{TIMES}3840", "Mem. (GB)")["state"].text == "measured"
 
 
 def test_a_pass_that_timed_out_says_so_and_the_other_keeps_its_time():
@@ -216,21 +216,37 @@ def test_a_pass_that_timed_out_says_so_and_the_other_keeps_its_time():
     assert cell(table, "DiffEIC", "decode_ms_512x768").note == "timed out"
 
 
-def test_the_twin_of_runtimes_gives_the_difference_in_percent_and_names_the_machine():
-    ((_, twin),) = runtime(sized("progic", encode_ms=15.28))
-    row = pair(twin, "ProGIC", f"512{TIMES}768", "Enc. (ms)")
+def test_the_reproduction_of_runtimes_gives_the_difference_in_percent_and_names_the_machine():
+    ((_, reproduction),) = runtime(sized("progic", encode_ms=15.28))
+    row = pair(reproduction, "ProGIC", f"512{TIMES}768", "Enc. (ms)")
     assert row["difference"].value == pytest.approx(100)
-    assert "NVIDIA A100" in markdown(twin)
+    assert "NVIDIA A100" in markdown(reproduction)
 
 
 def test_two_machines_have_two_tables():
     assert len(runtime(sized("progic"), sized("hific", machine="m2"))) == 2
 
 
-def test_without_any_runtime_the_published_ones_still_stand_in_the_twin():
-    ((table, twin),) = runtime(measured("jpeg"))
+def test_a_codec_in_two_environments_has_two_rows_and_each_says_which():
+    ((table, reproduction),) = runtime(
+        sized("hific", environment="docker:hific@1a2b", encode_ms=500.0),
+        sized("hific", environment="venv:hific@1a2b", encode_ms=400.0),
+        sized("progic", encode_ms=8.0),
+    )
+    at = [column.key for column in table.columns].index("encode_ms_512x768")
+    rows = [(cells[0].text, cells[1].text, cells[at].value) for cells in table.rows]
+    assert ("HiFiC", "docker hific", 500.0) in rows
+    assert ("HiFiC", "venv hific", 400.0) in rows
+    assert ("ProGIC", "inline", 8.0) in rows
+    assert sum(name == "HiFiC" for name, *_ in rows) == 2
+    where = "HiFiC (venv hific, recipe 1a2b)", f"512{TIMES}768", "Enc. (ms)"
+    assert pair(reproduction, *where)["measured"].value == 400.0
+
+
+def test_without_any_runtime_the_published_ones_still_stand_in_the_reproduction():
+    ((table, reproduction),) = runtime(measured("jpeg"))
     assert all(c.value is None for cells in table.rows for c in cells)
-    assert pair(twin, "ProGIC", f"512{TIMES}768", "Dec. (ms)")["published"].value == 10.99
+    assert pair(reproduction, "ProGIC", f"512{TIMES}768", "Dec. (ms)")["published"].value == 10.99
 
 
 def test_rate_points_stand_beside_published_ones_of_near_bitrate():
@@ -238,27 +254,29 @@ def test_rate_points_stand_beside_published_ones_of_near_bitrate():
         "ms-illm", [0.045, 0.3], [0.14, 0.07], "dists", dataset="kodak", dists_card="dists-1",
         lpips=0.4, images=["one"],
     )  # fmt: skip
-    twin = rates_twin(material(frame, PROTOCOL), REFERENCE)
-    first = pair(twin, "MS-ILLM", "Kodak", "quality_1", "DISTS")
+    reproduction = rates_reproduction(select_results(frame, PROTOCOL), REFERENCE)
+    first = pair(reproduction, "MS-ILLM", "Kodak", "quality_1", "DISTS")
     assert first["difference"].value == pytest.approx(0.14 - 0.1346)
     assert "over 1 images" in first["why"].text
-    other = pair(twin, "MS-ILLM", "Kodak", "quality_1", "LPIPS")
+    other = pair(reproduction, "MS-ILLM", "Kodak", "quality_1", "LPIPS")
     assert other["difference"].value is None
     assert "another LPIPS: AlexNet's" in other["why"].text
-    far = pair(twin, "MS-ILLM", "Kodak", "quality_6", "bpp")
+    far = pair(reproduction, "MS-ILLM", "Kodak", "quality_6", "bpp")
     assert "no rate point near this bitrate" in far["why"].text
 
 
 def test_the_grid_has_a_row_a_metric_and_a_column_a_data_set():
-    panels = paper_panels(material(together(everywhere("ms-illm"), everywhere("jpeg")), PROTOCOL))
-    assert [p.scene.title for p in panels] == ["Kodak", "Tecnick", "DIV2K", "CLIC"]
+    panels = paper_panels(
+        select_results(together(everywhere("ms-illm"), everywhere("jpeg")), PROTOCOL)
+    )
+    assert [p.image_set.title for p in panels] == ["Kodak", "Tecnick", "DIV2K", "CLIC"]
     figure = draw_grid(panels)
     assert len([axes for axes in figure.axes if axes.lines]) == 4
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["MS-ILLM", "JPEG"]
 
 
 def test_every_table_prints_in_every_format():
-    of = material(together(measured("jpeg"), sized("progic")), PROTOCOL)
+    of = select_results(together(measured("jpeg"), sized("progic")), PROTOCOL)
     for tables in paper_tables(of, REFERENCE, PaperOptions()).values():
         for table in tables:
             assert latex(table).count("{") == latex(table).count("}")
@@ -277,7 +295,9 @@ def test_a_picture_shows_the_rate_point_nearest_to_the_bitrate():
 def test_the_telling_image_is_that_on_which_codecs_differ_most():
     frame = together(measured("jpeg"), measured("progic"))
     frame = changed(frame, {"codec": "progic", "image": "two"}, dists=0.01)
-    assert telling_image(near_rate(frame, ["jpeg", "progic"], "dists", 0.1), "dists") == "two"
+    assert (
+        most_different_image(near_rate(frame, ["jpeg", "progic"], "dists", 0.1), "dists") == "two"
+    )
     with pytest.raises(UnknownName, match="did you mean two"):
         of_image(near_rate(frame, ["jpeg"], "dists", 0.1), "twoo")
 
@@ -287,11 +307,11 @@ def test_the_telling_part_is_where_reconstructions_differ_most(side):
     flat = np.full((60, 90, 3), 128, dtype=np.uint8)
     other = flat.copy()
     other[30 : 30 + side, 50 : 50 + side] = 200
-    box = telling_box([flat, other], side)
+    box = most_different_box([flat, other], side)
     assert box == Box(50, 30, side, side)
     assert (box.of(other) == 200).all()
 
 
 def test_results_without_a_case_are_told():
     with pytest.raises(HarnessError, match="no case"):
-        material(pd.DataFrame({"codec": []}), PROTOCOL)
+        select_results(pd.DataFrame({"codec": []}), PROTOCOL)

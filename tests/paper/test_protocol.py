@@ -38,7 +38,7 @@ def test_a_misspelt_protocol_is_answered_with_the_nearest():
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "problem"),
     [
         ('anchor = "ms-illm"', 'anchor = "msillm"', "codec 'msillm' has no entry"),
         ("slow_seconds", "slow_second", "key 'slow_seconds' is missing"),
@@ -49,9 +49,9 @@ def test_a_misspelt_protocol_is_answered_with_the_nearest():
         ("crop = 256", "crop = 0", "over zero"),
     ],
 )
-def test_a_slip_is_told_by_name(tmp_path, old, new, told):
+def test_a_mistake_is_reported_by_name(tmp_path, old, new, problem):
     assert TEXT.count(old) == 1
-    with pytest.raises(HarnessError, match=told):
+    with pytest.raises(HarnessError, match=problem):
         read(tmp_path, TEXT.replace(old, new))
 
 

@@ -7,7 +7,8 @@ import shutil
 import pandas as pd
 import pytest
 
-from harness.analysis import MEASURES, bd_rates, curve_records
+from harness.analysis import bd_rates, curve_records
+from harness.catalog.metrics import METRICS
 from harness.errors import HarnessError
 from harness.paper.reference import TABLES, load_reference
 from harness.paths import data_folder
@@ -25,8 +26,8 @@ def test_every_number_names_its_source_and_the_place_in_it(reference, table):
     frame = getattr(reference, table)
     assert len(frame)
     assert set(frame["source"]) <= set(reference.sources)
-    told = frame["source"].map(lambda name: reference.sources[name].kind)
-    assert (frame["cell"].ne("") | told.eq("told")).all()
+    kind = frame["source"].map(lambda name: reference.sources[name].kind)
+    assert (frame["cell"].ne("") | kind.eq("told")).all()
 
 
 def test_the_tables_of_the_supplement_are_whole(reference):
@@ -48,7 +49,7 @@ def test_rate_points_have_the_columns_of_results_and_a_bd_rate_can_be_had_of_the
     assert "hific" not in set(records["codec"])  # its rates were only aimed at
     own = kodak[kodak["codec"] == "ms-illm"]
     assert own["bpp"].is_monotonic_increasing
-    (cell,) = bd_rates(own, MEASURES["dists"], "ms-illm")
+    (cell,) = bd_rates(own, METRICS["dists"], "ms-illm")
     assert cell.percent == 0.0
 
 
@@ -57,7 +58,7 @@ def test_published_values_are_never_compared_with_measured_ones(reference):
     ours = ours.assign(codec="ours", dists_card="dists-1")
     cells = bd_rates(
         pd.concat([reference.rate_records().query("dataset == 'kodak'"), ours]),
-        MEASURES["dists"],
+        METRICS["dists"],
         "ms-illm",
     )
     refused = next(cell for cell in cells if cell.codec == "ours")

@@ -7,14 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.assets.datasets import Dataset, SourceImage
 from harness.catalog.codecs import load_catalog
+from harness.images.datasets import Dataset, SourceImage
 from harness.images.resolution import NATIVE, Resolution
-from harness.plan.cases import BATCH_IMAGES, Settings, label, make_plan, remaining, unscored
+from harness.plan.cases import BATCH_IMAGES, label, make_plan
+from harness.plan.prepare import models_of
+from harness.plan.remaining import Wanted, remaining, unscored
+from harness.plan.request import Settings
 from harness.store.run_store import CaseState
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "adapters"
 SETTINGS = Settings(metrics=("psnr", "dists"))
+WANTED = Wanted(SETTINGS, {"psnr": "card", "dists": "card"})
 
 
 def images(count, height=512, width=768):
@@ -26,7 +30,8 @@ def images(count, height=512, width=768):
 def plan_of(codecs, count=3, settings=SETTINGS, resolutions=(NATIVE,), rates=()):
     catalog = load_catalog()
     data = [Dataset("photographs", "Photographs", "", images(count))]
-    return make_plan([catalog.get(c) for c in codecs], data, resolutions, rates, settings, {}, {})
+    models = [model for name in codecs for model in models_of(catalog.get(name), rates, settings)]
+    return make_plan(models, data, resolutions, settings)
 
 
 def ids(plan):
@@ -34,7 +39,7 @@ def ids(plan):
 
 
 def state(status="ok", repeats=1, scored=("psnr", "dists"), message=None):
-    return CaseState(status, None, message, repeats, 0, set(scored))
+    return CaseState(status, message, repeats, 0, dict.fromkeys(scored, (0, "card")))
 
 
 def test_every_case_has_an_identity_of_its_own():
@@ -99,7 +104,9 @@ def test_an_image_that_does_not_fit_is_skipped_with_the_reason():
 @given(data=st.data())
 def test_what_remains_is_what_is_not_finished(data):
     plan = plan_of(["well-behaved", "bit-planes"], 4)
-    kinds = st.sampled_from(["ok", "missing", "failed", "timeout", "unscored", "lost", "blank"])
+    kinds = st.sampled_from(
+        ["ok", "missing", "failed", "timeout", "unscored", "lost", "blank", "stale"]
+    )
     drawn = {case: data.draw(kinds) for case in ids(plan)}
     states = {}
     for case, kind in drawn.items():
@@ -109,22 +116,25 @@ def test_what_remains_is_what_is_not_finished(data):
         states[case] = state(kind if kind in {"failed", "timeout"} else "ok", scored=scored)
         if kind == "blank":
             states[case].blank.add("dists")
-    left = remaining(plan, states, SETTINGS, lambda _, case: drawn[case.id] == "unscored")
+        if kind == "stale":
+            states[case].scores["dists"] = (0, "the card of an earlier version")
+    at_hand = {"unscored", "stale"}
+    left = remaining(plan, states, WANTED, lambda _, case: drawn[case.id] in at_hand)
     to_measure = {
         case for case, kind in drawn.items() if kind in {"missing", "failed", "timeout", "lost"}
     }
     assert set(ids(left)) == to_measure
     assert len(ids(left)) == len(to_measure)
     assert all(batch.cases and batch.rates for batch in left.batches)
-    to_score = {case.id for _, case in unscored(plan, states, SETTINGS)}
+    to_score = {case.id for _, case in unscored(plan, states, WANTED)}
     assert to_score == {
-        case for case, kind in drawn.items() if kind in {"unscored", "lost", "blank"}
+        case for case, kind in drawn.items() if kind in {"unscored", "lost", "blank", "stale"}
     }
 
 
 def test_a_codec_that_cannot_run_is_planned_with_the_reason():
     plan = plan_of(["tiny-network"])
-    assert "weights tiny_network.pt not found" in plan.unavailable["tiny-network"]
+    assert "weights tiny_network.pt not found" in plan.unavailable["tiny-network"].problem
     assert plan.cases > 0
 
 
@@ -132,8 +142,9 @@ def test_random_weights_are_never_scored():
     settings = replace(SETTINGS, weights="random")
     plan = plan_of(["tiny-network"], settings=settings)
     states = {case: state(scored=()) for case in ids(plan)}
-    assert not unscored(plan, states, settings)
-    assert not remaining(plan, states, settings, lambda *_: False).batches
+    wanted = replace(WANTED, settings=settings)
+    assert not unscored(plan, states, wanted)
+    assert not remaining(plan, states, wanted, lambda *_: False).batches
 
 
 def test_a_checkpoint_is_part_of_the_name(tmp_path):

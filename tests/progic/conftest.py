@@ -12,7 +12,7 @@ import pytest
 import skimage.data
 import torch
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.codec import Codec, RatePoint, WeightsMode
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "progic"

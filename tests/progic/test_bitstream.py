@@ -150,7 +150,7 @@ def test_an_unknown_version_is_named() -> None:
 
 
 def test_other_files_are_no_bitstream() -> None:
-    with pytest.raises(BitstreamError, match="no ProGIC bitstream"):
+    with pytest.raises(BitstreamError, match="not a ProGIC bitstream"):
         bitstream.read_header(b"\x89PNG\r\n\x1a\n" + bytes(100))
 
 

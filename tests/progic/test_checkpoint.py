@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from progic.checkpoint import load_checkpoint, round_to_half, save_checkpoint, weights_sha256
+from progic.checkpoint import load_checkpoint, weights_sha256
 from progic.codec import ProGIC
 from progic.network import random_network
 from progic.presets import PRESETS, Settings
+from progic.tools.save import round_to_half, save_checkpoint
 from safetensors.torch import load_file, save_file
 
 from harness.codec import Unavailable

@@ -10,8 +10,8 @@ import PIL.ImageOps
 import pytest
 import skimage.data
 from click.testing import CliRunner
-from progic.commands import main
-from progic.training.duplicates import SUSPICIOUS, closest
+from progic.tools.commands import main
+from progic.tools.training.duplicates import SUSPICIOUS, closest
 
 PHOTOGRAPH = PIL.Image.fromarray(skimage.data.astronaut())
 

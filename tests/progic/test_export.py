@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from progic import bitstream
 from progic.codec import ProGIC
-from progic.export import Form, export, read_origin
+from progic.exported import Form, read_origin
 from progic.network import random_network
 from progic.presets import PRESETS
+from progic.tools.export import export
 
 from harness.codec import Unavailable
 

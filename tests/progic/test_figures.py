@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from progic.checkpoint import save_checkpoint
-from progic.commands import main
-from progic.figures.measures import codebook_entropy
-from progic.figures.satellite import Link, satellite
-from progic.figures.sheet import WARNING_COLOR, write_sheet
-from progic.figures.subject import Photograph, Subject, entropy
 from progic.network import random_network
 from progic.presets import PRESETS
+from progic.tools.commands import main
+from progic.tools.figures.measures import codebook_entropy
+from progic.tools.figures.satellite import Link, satellite
+from progic.tools.figures.sheet import WARNING_COLOR, write_sheet
+from progic.tools.figures.subject import Photograph, Subject, entropy
+from progic.tools.save import save_checkpoint
 
 
 @pytest.fixture(autouse=True)

@@ -8,15 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from progic.card import RD_FILE, better_stages
+from lacking import lack_of
 from progic.checkpoint import load_checkpoint
+from progic.tools.card import RD_FILE, better_stages
 
-from harness.assets.datasets import resolve
-from harness.catalog.codec_spec import CodecSpec, read_codec
+from harness.catalog.codec_manifest import read_codec
+from harness.catalog.codec_spec import CodecSpec
 from harness.codec import RatePoint
 from harness.errors import HarnessError
+from harness.images.datasets import resolve
 from harness.images.files import read_image
 from harness.metrics.scorer import Scorer
+from harness.readiness.ready import Readiness
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "progic"
 PRESET = "progic-tiny"
@@ -93,5 +96,9 @@ def test_it_is_small_and_says_what_it_is() -> None:
 def test_it_is_found_without_anything_else(spec: CodecSpec, monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     monkeypatch.delenv("HARNESS_WEIGHTS", raising=False)
-    assert spec.unavailable("pretrained") is None
-    assert all(path == WEIGHTS for rate in spec.rates for path in spec.weights_paths(rate).values())
+    assert lack_of(spec) is None
+    assert all(
+        path == WEIGHTS
+        for rate in spec.rates
+        for path in Readiness().weights(spec, rate).files.values()
+    )

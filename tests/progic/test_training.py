@@ -15,16 +15,17 @@ import pytest
 import skimage.data
 import torch
 from PIL import Image
-from progic.checkpoint import load_checkpoint, save_checkpoint
+from progic.checkpoint import load_checkpoint
 from progic.network import random_network, to_signal
 from progic.presets import PRESETS
-from progic.training.adversary import adaptive_weight, generator_loss
-from progic.training.config import Config
-from progic.training.data import find_photographs
-from progic.training.loop import STATE, train
-from progic.training.perceptual import Lpips
-from progic.training.trainer import Trainer
-from progic.training.validation import Validation
+from progic.tools.save import save_checkpoint
+from progic.tools.training.adversary import adaptive_weight, generator_loss
+from progic.tools.training.config import Config
+from progic.tools.training.data import find_photographs
+from progic.tools.training.loop import STATE, train
+from progic.tools.training.perceptual import Lpips
+from progic.tools.training.trainer import Trainer
+from progic.tools.training.validation import Validation
 
 from harness.errors import HarnessError
 from harness.metrics.scorer import Scorer

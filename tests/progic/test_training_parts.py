@@ -12,11 +12,11 @@ from PIL import Image
 from progic.network import random_network
 from progic.presets import Settings
 from progic.quantizer import ResidualVectorQuantizer
-from progic.training.adversary import PatchDiscriminator, discriminator_loss, generator_loss
-from progic.training.codebooks import Codebooks, entropy_bits
-from progic.training.config import Config
-from progic.training.data import Crops, batches, find_photographs
-from progic.training.logs import Log
+from progic.tools.training.adversary import PatchDiscriminator, discriminator_loss, generator_loss
+from progic.tools.training.codebooks import Codebooks, entropy_bits
+from progic.tools.training.config import Config
+from progic.tools.training.data import Crops, batches, find_photographs
+from progic.tools.training.logs import Log
 
 from harness.errors import HarnessError
 

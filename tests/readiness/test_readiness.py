@@ -3,18 +3,20 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
+from lacking import lack_of
 
-from harness.catalog.codec_spec import read_codec
+from harness.catalog.codec_manifest import read_codec
 from harness.cli import group
 from harness.environments import Venv
 from harness.environments.venv import BUILT
 from harness.errors import ManifestError
-from harness.plan.request import Request, prepare
-from harness.readiness.parts import lacking, parts, summary
+from harness.paths import find_upstream
+from harness.plan.prepare import prepare
+from harness.plan.request import Request
+from harness.readiness.ready import Readiness, summary
 
 MANIFEST = """
 name = "theirs"
@@ -126,14 +128,14 @@ def test_every_step_to_a_codec_that_runs_is_told_with_the_command_that_takes_it(
     assert f"checkout {commit[:12]}, range coder not built, CUDA kernels not built (opt" in detail
     assert fix == "run: harness env shell theirs -- sh -c 'cd coder && make'"
 
-    coder = spec.upstream_folder / "coder"
+    coder = find_upstream("theirs") / "codec" / "coder"
     (coder / "ans.cpython-38-x86_64-linux-gnu.so").write_bytes(b"of another Python")
     assert doctor()[2] == fix
     (coder / "ans.cpython-311-x86_64-linux-gnu.so").write_bytes(b"built")
     state, detail, fix = doctor()
     assert "range coder built" in detail
     assert fix.startswith("run 'harness weights fetch theirs'")
-    assert lacking(spec, weights_mode="random") is None
+    assert lack_of(spec, weights="random") is None
 
     (tmp_path / "weights" / "low.pt").write_bytes(b"weights")
     state, detail, fix = doctor()
@@ -155,11 +157,11 @@ def test_a_checkout_of_another_commit_is_named_with_the_command_that_mends_it(
     (checkout / "codec" / "model.py").write_text("newer")
     git(checkout, "commit", "--quiet", "-am", "second")
     folder = checkout.rename(tmp_path / "checkouts" / "theirs")
-    assert "which is not the pinned one" in summary(parts(spec, "inline"))
-    command = lacking(spec, "inline").partition("; run: ")[2]
+    assert "which is not the pinned one" in summary(Readiness(environment="inline").needs(spec))
+    command = lack_of(spec, environment="inline").partition("; run: ")[2]
     git(folder, "remote", "add", "origin", ".")
     subprocess.run(["sh", "-c", command], check=True, capture_output=True)
-    assert "range coder is not built" in lacking(spec, "inline")
+    assert "range coder is not built" in lack_of(spec, environment="inline")
 
 
 def test_a_changed_file_of_a_checkout_makes_the_codec_unavailable(
@@ -171,15 +173,15 @@ def test_a_changed_file_of_a_checkout_makes_the_codec_unavailable(
     asked = Request(["theirs"], [str(photographs)], environment="inline", weights="random")
     assert prepare(asked).plan.unavailable == {}
     (folder / "codec" / "model.py").write_text("better")
-    assert "model.py was changed; run: git -C" in prepare(asked).plan.unavailable["theirs"]
-    assert "changed" in summary(parts(spec, "inline"))
-    assert lacking(spec, "inline").startswith(f"{folder}/codec/model.py was changed; run: git -C")
+    assert "model.py was changed; run: git -C" in str(prepare(asked).plan.unavailable["theirs"])
+    assert "changed" in summary(Readiness(environment="inline").needs(spec))
+    lack = lack_of(spec, environment="inline")
+    assert lack.startswith(f"{folder}/codec/model.py was changed; run: git -C")
 
 
 def test_weights_that_only_a_browser_gets_are_told_with_their_page(spec):
-    high = replace(spec, rates=spec.rates[1:])
-    reason = high.missing_weights(high.rates[0])
-    assert "get it from https://example.org/share and place it at " in reason
+    lack = Readiness().weights(spec, spec.rates[1])
+    assert lack.remedy.startswith("get it from https://example.org/share and place it at ")
 
 
 def test_an_extension_needs_a_checkout_to_be_built_in(spec):

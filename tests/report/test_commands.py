@@ -19,7 +19,7 @@ from harness.errors import HarnessError, UnknownName
 def results(photographs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     frame = harness.run(
-        ["jpeg", "webp"], str(photographs), metrics=["psnr"], results=folder, threads=1, limit=1
+        ["jpeg", "webp"], str(photographs), metric=["psnr"], results=folder, threads=1, limit=1
     )
     assert (frame["status"] == "ok").all()
     return str(folder)
@@ -30,7 +30,7 @@ def invoke(command, *arguments):
 
 
 def test_the_table_has_a_row_a_codec(results):
-    answer = invoke(bdrate, results, "--metric", "psnr", "--anchor", "jpeg")
+    answer = invoke(bdrate, "--results", results, "--metric", "psnr", "--anchor", "jpeg")
     assert answer.exit_code == 0
     assert "anchor JPEG" in answer.output
     assert "WebP" in answer.output
@@ -39,7 +39,7 @@ def test_the_table_has_a_row_a_codec(results):
 
 def test_all_formats_tell_the_same_figure(results):
     def printed(style):
-        return invoke(bdrate, results, "--anchor", "jpeg", "--format", style).output
+        return invoke(bdrate, "--results", results, "--anchor", "jpeg", "--format", style).output
 
     cells = json.loads(printed("json"))
     percent = next(cell["percent"] for cell in cells if cell["codec"] == "webp")
@@ -52,8 +52,8 @@ def test_all_formats_tell_the_same_figure(results):
 
 def test_options_reach_the_figures(results):
     answer = invoke(
-        bdrate, results, "--anchor", "jpeg", "--exclude", "webp:1.0", "--min-overlap", "0.9",
-        "--pareto", "--format", "json",
+        bdrate, "--results", results, "--anchor", "jpeg", "--exclude", "webp:1.0",
+        "--min-overlap", "0.9", "--pareto", "--format", "json",
     )  # fmt: skip
     webp = next(cell for cell in json.loads(answer.output) if cell["codec"] == "webp")
     assert webp["percent"] is None
@@ -71,11 +71,11 @@ def test_options_reach_the_figures(results):
 )
 def test_a_misspelt_name_is_answered_with_the_nearest(results, arguments, remedy):
     with pytest.raises(UnknownName, match=remedy):
-        invoke(bdrate, results, *arguments)
+        invoke(bdrate, "--results", results, *arguments)
 
 
 def test_an_exclusion_of_another_form_is_refused(results):
-    answer = invoke(bdrate, results, "--exclude", "webp:much")
+    answer = invoke(bdrate, "--results", results, "--exclude", "webp:much")
     assert answer.exit_code == 2
     assert "codec:bpp" in answer.output
 
@@ -86,7 +86,7 @@ def test_a_folder_without_results_is_named(tmp_path):
 
 
 def test_the_report_prints_every_path_that_it_wrote(results, tmp_path):
-    answer = invoke(report, results, "--out", str(tmp_path), "--anchor", "jpeg")
+    answer = invoke(report, "--results", results, "--out", str(tmp_path), "--anchor", "jpeg")
     printed = answer.output.split()
     assert {str(p) for p in tmp_path.rglob("*") if p.is_file()} == set(printed)
     assert str(tmp_path / "index.html") in printed

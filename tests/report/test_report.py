@@ -17,7 +17,7 @@ from skimage.color import rgb2lab
 from harness.analysis.panels import rd_panels
 from harness.errors import HarnessError, UnknownName
 from harness.report import write_report
-from harness.report.figures import draw_panel, draw_scene, uses_log_axis
+from harness.report.figures import draw_image_set, draw_panel, uses_log_axis
 from harness.report.style import MARKERS, STYLES, legend_order, style_of
 
 RATES = [0.1, 0.2, 0.4, 0.8, 1.6]
@@ -146,11 +146,11 @@ def test_long_names_take_fewer_columns_and_stay_inside():
 
 
 @pytest.mark.parametrize("metrics", [2, 4, 5])
-def test_nor_does_that_of_a_whole_scene(metrics):
+def test_nor_does_that_of_a_whole_image_set(metrics):
     frame = many_codecs(18)
     for name in ("lpips", "ms_ssim", "dists", "clip_iqa")[: metrics - 1]:
         frame[name] = frame["psnr"] / 50
-    figure = draw_scene(rd_panels(frame))
+    figure = draw_image_set(rd_panels(frame))
     FigureCanvasAgg(figure).draw()
     legends = [*figure.legends, *(a.get_legend() for a in figure.axes if a.get_legend())]
     assert len(legends) == 1

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from made_results import changed, curve, real_results, together
 
-from harness.analysis import MEASURES, BDOptions, bd_rates
+from harness.analysis import BDOptions, bd_rates
+from harness.catalog.metrics import METRICS
 from harness.report import summary_table
 from harness.report.bdtables import detail_tables, overview_tables
 from harness.report.coverage import coverage_table, failures_table
@@ -84,7 +85,7 @@ def test_latex_has_its_special_characters_escaped_and_its_rules():
     assert text.count("{") == text.count("}")
 
 
-def twin(rows):
+def wide(rows):
     columns = [
         Column("codec", "Method", is_text=True),
         *(Column(f"n{k}", f"Number {k}") for k in range(4)),
@@ -94,26 +95,37 @@ def twin(rows):
     why = "not measured, and a reason of many words that no line of a page has room for " * 2
     path = "/a/folder/of/long_names/codec@checkpoint.safetensors:0123456789abcdef"
     row = [words("Codec"), *(number(1.5, 2) for _ in range(4)), words(why), words(path)]
-    return make_table("twin", "Measured beside published", columns, [row] * rows, ["Remark"])
+    return make_table("wide", "Measured beside published", columns, [row] * rows, ["Remark"])
 
 
 def test_latex_of_a_wide_table_breaks_its_words_within_the_page():
-    text = latex(twin(3))
-    broken = [float(width) for width in re.findall(r"p\{([\d.]+)pt\}", text)]
-    assert len(broken) == 2
-    assert sum(broken) < 470
+    text = latex(wide(3))
+    (columns,) = re.findall(r"\\begin\{tabularx\}\{\\linewidth\}\{(.*)\}", text)
+    ragged = r">{\raggedright\arraybackslash}X"
+    assert columns == f"lrrrr{ragged}{ragged}"
     assert r"\begin{table*}" in text
     assert r"codec@\allowbreak{}checkpoint.\allowbreak{}safetensors" in text
 
 
 def test_latex_of_a_long_table_goes_on_in_another_with_one_label_and_one_set_of_remarks():
-    text = latex(twin(100))
+    text = latex(wide(100))
     parts = text.count(r"\begin{table*}")
     assert parts > 1
     assert f"(1 of {parts})" in text
     assert f"({parts} of {parts})" in text
     assert text.count("Codec &") == 100
     assert text.count(r"\label") == text.count("Remark") == 1
+
+
+def test_latex_of_many_numbers_is_scaled_to_the_page_and_no_column_of_names_is_squeezed():
+    columns = [
+        Column("codec", "Codec", is_text=True),
+        *(Column(f"n{k}", f"N{k}") for k in range(9)),
+    ]
+    row = [words("codec@checkpoint-1000"), *(number(123456.789, 3) for _ in range(9))]
+    text = latex(make_table("numbers", "Numbers", columns, [row]))
+    assert r"\begin{table*}" in text
+    assert r"\begin{adjustbox}{max width=\linewidth}\begin{tabular}{lrrrrrrrrr}" in text
 
 
 def test_latex_of_a_small_table_is_one_table_in_a_column():
@@ -134,7 +146,7 @@ def test_markdown_cells_keep_to_their_columns():
 
 def test_csv_has_the_numbers_in_full_and_blanks_empty():
     frame = together(curve("anchor", RATES, PSNR), curve("test", [r / 3 for r in RATES], PSNR))
-    cells = bd_rates(frame, MEASURES["psnr"], "anchor", BDOptions(samples=50))
+    cells = bd_rates(frame, METRICS["psnr"], "anchor", BDOptions(samples=50))
     text = csv_text(detail_tables(cells, BDOptions())[0])
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [r["codec"] for r in rows] == ["ANCHOR", "TEST"]
@@ -145,7 +157,7 @@ def test_csv_has_the_numbers_in_full_and_blanks_empty():
 
 def test_a_refused_bd_rate_is_a_blank_with_its_reason_in_every_format():
     frame = together(curve("anchor", RATES, PSNR), curve("test", RATES[:2], PSNR[:2]))
-    cells = bd_rates(frame, MEASURES["psnr"], "anchor")
+    cells = bd_rates(frame, METRICS["psnr"], "anchor")
     detail = detail_tables(cells, BDOptions())[0]
     overview = overview_tables([cells], BDOptions())[0]
     for render in (markdown, csv_text, latex):
@@ -157,7 +169,7 @@ def test_the_tables_say_what_was_excluded_and_that_only_the_pareto_front_was_use
     options = BDOptions(pareto=True, exclude={"control-gic": 0.15}, samples=50)
     cells = bd_rates(
         together(curve("anchor", RATES, PSNR), curve("control-gic", RATES, PSNR)),
-        MEASURES["psnr"],
+        METRICS["psnr"],
         "anchor",
         options,
     )
@@ -233,6 +245,56 @@ def test_times_under_different_conditions_never_share_a_table(what, value):
     tables = runtime_tables(frame)
     assert [len(table.rows) for table in tables] == [1, 1]
     assert len({table.slug for table in tables}) == 2
+
+
+HERE, THERE = "inline:pillow@13.0.0", "docker:jpeg@1a2b"
+
+
+def test_times_of_a_codec_in_two_environments_never_share_a_row():
+    frame = together(
+        curve("jpeg", RATES, PSNR, environment=HERE, encode_ms=10.0),
+        curve("jpeg", RATES, PSNR, environment=THERE, encode_ms=30.0),
+        curve("webp", RATES, PSNR, environment="inline"),
+    )
+    (table,) = runtime_tables(frame)
+    shown = [[cells[k].text for k in range(3)] for cells in table.rows]
+    assert sorted(shown) == [
+        ["JPEG", "docker jpeg", "30.0"],
+        ["JPEG", "inline", "10.0"],
+        ["WEBP", "inline", "10.0"],
+    ]
+    notes = {cells[1].text: cells[0].note for cells in table.rows if cells[0].text == "JPEG"}
+    assert notes == {"inline": "with pillow 13.0.0", "docker jpeg": "recipe 1a2b"}
+    assert find(table, "WEBP", "codec").note == ""
+
+
+def test_two_versions_of_a_codecs_library_are_two_rows_with_a_footnote_each():
+    frame = together(
+        curve("jpeg", RATES, PSNR, environment=HERE),
+        curve("jpeg", RATES, PSNR, environment="inline"),
+    )
+    (table,) = runtime_tables(frame)
+    assert [cells[0].note for cells in table.rows] == [
+        "versions of libraries not recorded",
+        "with pillow 13.0.0",
+    ]
+    assert "environment" not in [column.key for column in table.columns]
+
+
+def test_where_all_ran_inline_no_column_says_so():
+    (table,) = runtime_tables(curve("jpeg", RATES, PSNR, environment=HERE))
+    assert "environment" not in [column.key for column in table.columns]
+    assert table.notes == []
+
+
+def test_a_summary_has_no_median_of_times_taken_under_different_conditions():
+    frame = together(
+        curve("jpeg", RATES, PSNR, images=["one"]),
+        curve("jpeg", RATES, PSNR, images=["two"], environment=THERE),
+    )
+    cell = find(summary_table(frame), "JPEG", "encode_ms")
+    assert (cell.text, cell.value) == (BLANK, None)
+    assert "different conditions" in cell.note
 
 
 def test_every_case_is_counted_and_every_failure_has_its_reason():

@@ -5,14 +5,16 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 import harness
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Status
 from harness.store import schema
+from harness.store.records import CaseRecord, ScoreRecord
 from harness.store.run_store import MERGE_FROM, RunStore
 from harness.store.shards import VERSION_KEY, list_shards, write_shard
 
@@ -20,17 +22,28 @@ ROOT = Path(__file__).parents[2]
 
 
 def case(name, **fields):
-    row = {"case": name, "codec": "c", "rate": "r", "rate_index": 0, "dataset": "d"}
-    return {**row, "resolution": "native", "image": name, "status": "ok", "repeats": 1, **fields}
+    record = {
+        **dict.fromkeys(("codec", "title", "family", "rate", "checkpoint", "weights"), "c"),
+        **dict.fromkeys(("options", "dataset", "image_sha256", "device", "timing_scope"), "d"),
+        **dict.fromkeys(("machine", "invocation"), "m"),
+        "resolution": "native",
+        "rate_index": 0,
+        "threads": 1,
+        "repeats": 1,
+        "shared_encode": False,
+        "started": datetime.now(UTC),
+        "status": Status.OK,
+    }
+    return CaseRecord(case=name, image=name, **{**record, **fields})
 
 
 def score(name, value, metric="psnr", **fields):
-    return {"case": name, "metric": metric, "value": value, "final": True, "card": "x", **fields}
+    return ScoreRecord(case=name, metric=metric, value=value, card="x", **fields)
 
 
 def test_the_later_row_of_a_case_counts(tmp_path):
     store = RunStore(tmp_path / "run")
-    store.add_cases([case("a", status="failed", bytes=1), case("b", bytes=2)])
+    store.add_cases([case("a", status=Status.FAILED, bytes=1), case("b", bytes=2)])
     store.add_cases([case("a", bytes=3)])
     frame = harness.load_results(tmp_path).set_index("case")
     assert list(frame.index) == ["a", "b"]
@@ -42,10 +55,10 @@ def test_scores_of_a_reconstruction_that_was_replaced_do_not_count(tmp_path):
     store = RunStore(tmp_path / "run")
     store.add_cases([case("a")])
     store.add_scores([score("a", 30.0)])
-    assert store.states["a"].scored == {"psnr"}
+    assert store.states["a"].card("psnr") == "x"
     store.add_cases([case("a")])
-    assert store.states["a"].scored == set()
-    assert RunStore(tmp_path / "run").states["a"].scored == set()
+    assert store.states["a"].card("psnr") is None
+    assert RunStore(tmp_path / "run").states["a"].card("psnr") is None
     assert harness.load_results(tmp_path)["psnr"].isna().all()
 
 
@@ -110,7 +123,7 @@ def test_a_folder_of_a_newer_schema_is_refused(tmp_path):
 
 def test_a_shard_of_a_newer_schema_is_refused(tmp_path):
     RunStore(tmp_path / "run")
-    table = pa.Table.from_pylist([case("a")], schema.CASES)
+    table = pa.Table.from_pylist([vars(case("a"))], schema.CASES)
     path = write_shard(tmp_path / "run" / "cases", table)
     newer = table.replace_schema_metadata({VERSION_KEY: b"99"})
     pa.parquet.write_table(newer, path)
@@ -136,15 +149,15 @@ FILL = """
 import os, sys
 sys.path.insert(0, {root!r})
 import harness
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Status
 small = {small!r}
 try:
-    harness.run("well-behaved", {photographs!r}, metrics=["psnr"], results=small, threads=1)
+    harness.run("well-behaved", {photographs!r}, metric=["psnr"], results=small, threads=1)
 except HarnessError as error:
     print("REFUSED", error)
 before = harness.load_results(small)
 os.remove(small + "/ballast")
-after = harness.run("well-behaved", {photographs!r}, metrics=["psnr"], results=small, threads=1)
+after = harness.run("well-behaved", {photographs!r}, metric=["psnr"], results=small, threads=1)
 kept = after.set_index("case").loc[before["case"], "started"]
 print("KEPT", len(before), (kept.values == before["started"].values).all())
 print("DONE", len(after), set(after["status"]), after["psnr"].notna().all())

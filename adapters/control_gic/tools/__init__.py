@@ -1,0 +1,1 @@
+"""What searches Control-GIC's rate points; nothing that codes."""

@@ -1,0 +1,1 @@
+"""What trains ProGIC, exports it, draws it and writes its card; nothing that codes."""

@@ -1,0 +1,118 @@
+"""What of a plan is still to be measured, and what is still to be scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from harness.errors import Lack, Status
+from harness.plan.cases import Batch, Case, Plan
+from harness.plan.request import Settings
+
+Pending = tuple[Batch, Case]
+
+
+class State(Protocol):
+    """What must be known of a case to tell whether it is finished.
+
+    Attributes:
+        status: How it ended.
+        message: What its record says.
+        repeats: Timed calls that it was measured with.
+        blank: The metrics that were tried, and could not be had.
+    """
+
+    status: str
+    message: str | None
+    repeats: int
+    blank: set[str]
+
+    def card(self, metric: str) -> str | None:
+        """The id of the card under which a metric was computed, or ``None`` if it was not."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """When a case is finished.
+
+    Attributes:
+        settings: How it is to be measured, and by which metrics.
+        cards: The id of the identity card under which each metric would be computed here and
+            now. A value under another one does not count. Metrics that cannot be computed here
+            have none, and any value of theirs counts.
+    """
+
+    settings: Settings
+    cards: Mapping[str, str]
+
+    def lacks_score(
+        self, batch: Batch, state: State, ignoring: AbstractSet[str] = frozenset()
+    ) -> bool:
+        """Whether a measured case lacks a metric. Random weights are never scored."""
+        return (
+            state.status == Status.OK
+            and batch.model.weights != "random"
+            and any(
+                not self.has_score(state, metric)
+                for metric in self.settings.metrics
+                if metric not in ignoring
+            )
+        )
+
+    def has_score(self, state: State, metric: str) -> bool:
+        """Whether a case has a metric under the card that holds now."""
+        card = state.card(metric)
+        return card is not None and card == self.cards.get(metric, card)
+
+    def is_measured(self, case: Case, states: Mapping[str, State], lack: Lack | None) -> bool:
+        """Whether a case needs no (further) measuring.
+
+        Finished is ``ok`` with as many timed calls as asked for. A codec that is unavailable and
+        was recorded so needs no second record.
+        """
+        state = states.get(case.id)
+        if state is None:
+            return False
+        if lack is not None:
+            recorded = state.status == Status.UNAVAILABLE and state.message == str(lack)
+            return state.status == Status.OK or recorded
+        return state.status == Status.OK and state.repeats >= self.settings.repeats
+
+
+def remaining(
+    plan: Plan,
+    states: Mapping[str, State],
+    wanted: Wanted,
+    has_image: Callable[[Batch, Case], bool],
+) -> Plan:
+    """The part of the plan that must still be measured.
+
+    A case that lacks a metric and whose reconstruction is not there (``has_image``) must be
+    measured again; not so for a metric that was tried and could not be had.
+    """
+
+    def is_left(batch: Batch, case: Case) -> bool:
+        if not wanted.is_measured(case, states, batch.lack):
+            return True
+        state = states[case.id]
+        return wanted.lacks_score(batch, state, ignoring=state.blank) and not has_image(batch, case)
+
+    batches = []
+    for batch in plan.batches:
+        if cases := tuple(case for case in batch.cases if is_left(batch, case)):
+            held = {case.rate.id for case in cases}
+            rates = tuple(rate for rate in batch.rates if rate.id in held)
+            batches.append(replace(batch, rates=rates, cases=cases))
+    return Plan(tuple(batches), plan.skipped)
+
+
+def unscored(plan: Plan, states: Mapping[str, State], wanted: Wanted) -> list[Pending]:
+    """The measured cases that lack a metric."""
+    return [
+        (batch, case)
+        for batch in plan.batches
+        for case in batch.cases
+        if case.id in states and wanted.lacks_score(batch, states[case.id])
+    ]
