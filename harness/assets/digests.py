@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import sqlite3
@@ -32,13 +33,18 @@ def sha256_of(path: Path) -> str:
 def remembered_sha256(path: Path) -> str:
     """The same, read once for each state of the file: weights are gigabytes."""
     if path.stat().st_size <= SMALL_BYTES:
-        return sha256_of(path)
+        return _small_sha256(*_state(path))
     with FileMemory("sha256") as memory:
         known = memory.recall(path)
         if not isinstance(known, str):
             known = sha256_of(path)
             memory.remember(path, known)
         return known
+
+
+@functools.lru_cache(maxsize=256)
+def _small_sha256(path: str, _size: int, _mtime_ns: int) -> str:
+    return sha256_of(Path(path))
 
 
 class FileMemory:

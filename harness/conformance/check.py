@@ -15,6 +15,7 @@ from harness.environments import resident
 from harness.environments.client import Limits, WorkerFailure
 from harness.environments.resident import ResidentCodec
 from harness.errors import HarnessError, Lack, Reason, Status
+from harness.readiness.devices import require_device
 from harness.readiness.ready import Readiness
 
 LOAD_SECONDS = 1800.0
@@ -63,6 +64,7 @@ def check_codec(spec: CodecSpec, conditions: Conditions, log: Path) -> Iterator[
     Raises:
         HarnessError: Something that the codec needs is not on this machine or not as it should be.
     """
+    require_device(conditions.device)
     readiness = Readiness(
         weights=conditions.weights, device=conditions.device, environment=conditions.environment
     )

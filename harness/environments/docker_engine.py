@@ -17,6 +17,12 @@ OWNER_LABEL = "codec-harness.owner"
 """Of every container: the process of the harness that started it."""
 
 
+SOCKET = Path("/var/run/docker.sock")
+"""Where the engine of this machine answers, unless ``DOCKER_HOST`` names another."""
+
+START = "start it (sudo systemctl start docker), or choose --environment venv"
+
+
 def engine() -> DockerClient:
     """A connection to the engine that ``DOCKER_HOST`` names, or to this machine's.
 
@@ -28,6 +34,8 @@ def engine() -> DockerClient:
 
 @functools.cache
 def _connection(_: str | None) -> DockerClient:
+    if not os.environ.get("DOCKER_HOST") and not SOCKET.exists():  # known without the SDK
+        raise HarnessError(f"the Docker engine does not answer: there is no {SOCKET}", START)
     try:
         import docker
     except ModuleNotFoundError as error:
@@ -44,8 +52,7 @@ def _connection(_: str | None) -> DockerClient:
                 "add the user to the group 'docker', or choose --environment venv",
             ) from error
         raise HarnessError(
-            f"the Docker engine does not answer: {_innermost(reasons)}",
-            "start it (sudo systemctl start docker), or choose --environment venv",
+            f"the Docker engine does not answer: {_innermost(reasons)}", START
         ) from error
     return client
 

@@ -18,6 +18,7 @@ from harness.environments.resident import Conditions, ResidentCodec
 from harness.errors import HarnessError, Lack
 from harness.measure.batch import LOAD_SECONDS
 from harness.plan.request import Request
+from harness.readiness.devices import require_device
 from harness.readiness.machine import total_memory
 from harness.readiness.ready import Readiness
 
@@ -45,6 +46,7 @@ class LoadedCodec:
         spec = load_catalog().get(name)
         self.name = spec.name
         self.rate = spec.rate(rate) if rate is not None else spec.rates[len(spec.rates) // 2]
+        require_device(device)
         readiness = Readiness(weights=weights, device=device, environment=environment)
         # A progressive codec encodes at its last rate point, whichever was asked for.
         ready = readiness.of(spec, spec.rates if spec.progressive else [self.rate])

@@ -14,7 +14,7 @@ from harness.images.datasets import Dataset, resolve
 from harness.images.resolution import Resolution, parse
 from harness.plan.cases import Model, Plan, make_plan
 from harness.plan.request import Request, Settings
-from harness.readiness.devices import device_lack, device_of
+from harness.readiness.devices import device_of, require_device
 from harness.readiness.identity import code_digest
 from harness.readiness.machine import total_memory
 from harness.readiness.ready import Readiness
@@ -115,8 +115,7 @@ def settings_of(request: Request) -> Settings:
         )
     if request.limit is not None and request.limit < 1:
         raise HarnessError("--limit must be at least 1")
-    if (lack := device_lack(request.device)) is not None:
-        raise HarnessError.of(lack)
+    require_device(request.device)
     memory = (request.memory_limit or 0) * 2**30 or total_memory() * MEMORY_SHARE
     return Settings(
         device=request.device,

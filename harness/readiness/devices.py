@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 from harness.catalog.codec_spec import CodecSpec
-from harness.errors import Lack
+from harness.errors import HarnessError, Lack
 from harness.readiness.machine import gpu_count
 
 
@@ -21,6 +21,16 @@ def codec_device_lack(codec: CodecSpec, device: str) -> Lack | None:
         return None
     allowed = " or ".join(codec.constraints.devices)
     return Lack(f"codec '{codec.name}' does not run on {kind}", f"use --device {allowed}")
+
+
+def require_device(device: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        HarnessError: See :func:`device_lack`.
+    """
+    if (lack := device_lack(device)) is not None:
+        raise HarnessError.of(lack)
 
 
 def device_lack(device: str) -> Lack | None:

@@ -11,8 +11,6 @@ import socket
 import struct
 from typing import Any
 
-import numpy as np
-
 from harness.codec import Image
 
 _LENGTHS = struct.Struct(">IQ")
@@ -76,10 +74,14 @@ def _read(sock: socket.socket, count: int) -> bytearray:
 
 def image_payload(image: Image) -> tuple[Header, memoryview]:
     """The header fields and payload that carry an image (uint8, H x W x 3)."""
+    import numpy as np  # here, so that listing codecs does not wait for it
+
     height, width, _ = image.shape
     return {"height": height, "width": width}, np.ascontiguousarray(image).data.cast("B")
 
 
 def payload_image(header: Header, payload: bytearray) -> Image:
     """The image of a frame made with :func:`image_payload`."""
+    import numpy as np
+
     return np.frombuffer(payload, np.uint8).reshape(header["height"], header["width"], 3)

@@ -37,7 +37,7 @@ from vtm.yuv import raw, read_y4m  # noqa: E402
 SPECS = {spec.name: spec for spec in read_codec(FOLDER / "codec.toml")}
 OPTIONS = SPECS["vtm"].options
 LIMITS = Limits(call_seconds=250, load_seconds=60, memory_bytes=8 << 30)
-BUILT = SPECS["vtm"].unavailable()
+BUILT = lack_of(SPECS["vtm"])
 needs_vtm = pytest.mark.skipif(BUILT is not None, reason=f"NOT CHECKED: VTM itself; {BUILT}")
 
 photograph = np.ascontiguousarray(skimage.data.astronaut()[:256, 64:448])

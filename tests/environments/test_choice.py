@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from lacking import lack_of
 
 import harness
 from harness.catalog.codec_spec import Requirement
 from harness.cli import group
-from harness.environments import Docker, Inline, Venv, choose, missing
+from harness.environments import Docker, Inline, Venv, choose
 from harness.environments.recipe import image_tag, venv_tag
 from harness.environments.venv import interpreter
 from harness.errors import HarnessError, UnknownName
@@ -39,7 +40,7 @@ def test_a_codec_without_an_environment_runs_inline_whatever_is_asked_for(codec)
     spec = replace(codec("well-behaved"), environment=None)
     for wanted in ("auto", "inline", "venv", "docker"):
         assert isinstance(choose(spec, wanted), Inline)
-        assert missing(spec, wanted) is None
+        assert lack_of(spec, environment=wanted) is None
 
 
 def test_a_codec_gets_the_environment_that_is_asked_for(codec, monkeypatch):
@@ -54,18 +55,20 @@ def test_a_codec_gets_the_environment_that_is_asked_for(codec, monkeypatch):
 
 def test_a_codec_gets_the_environment_that_is_built(codec, venv):
     assert choose(codec("well-behaved")).label == venv.label
-    assert missing(codec("well-behaved")) is None
+    assert lack_of(codec("well-behaved")) is None
 
 
 def test_what_is_not_built_is_told_with_the_command_that_builds_it(codec):
     reason = "environment 'plain' is not built; run 'harness env build plain'"
-    assert missing(codec("well-behaved")) == reason
+    assert lack_of(codec("well-behaved")) == reason
 
 
 def test_a_module_that_runs_inline_must_be_installed_here(codec):
     needs = Requirement(module="no_such_module", install="pip install it")
     spec = replace(codec("well-behaved"), requires=(needs,))
-    assert missing(spec, "inline") == "module 'no_such_module' not found; pip install it"
+    assert (
+        lack_of(spec, environment="inline") == "module 'no_such_module' not found; pip install it"
+    )
 
 
 def test_a_variable_that_names_no_environment_is_refused(codec, monkeypatch):
@@ -100,7 +103,7 @@ def test_a_build_that_fails_tells_why_and_goes_on_when_it_can(tmp_path):
     broken.folder.rename(Venv(begun).folder)
     Venv(begun).build(lambda line: None)
     assert Venv(begun).built
-    assert Venv(begun).missing() is None
+    assert Venv(begun).lack() is None
     assert Venv(begun).size > 1 << 20
 
 

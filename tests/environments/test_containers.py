@@ -194,9 +194,9 @@ def test_no_gpu_is_told_with_the_way_on(built_image, log):
 def test_an_engine_that_is_not_there_is_told_with_the_way_on(monkeypatch, tmp_path):
     pytest.importorskip("docker")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    reason = Docker(RECIPE).missing()
-    assert "does not answer: No such file" in reason
-    assert "start it" in reason
+    lack = Docker(RECIPE).lack()
+    assert "does not answer: No such file" in lack.problem
+    assert lack.remedy.startswith("start it")
     assert Docker(RECIPE).label == "docker:plain"
 
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import click
 
-from harness.errors import HarnessError
-
 from ...presets import PRESETS
 from .config import PRECISIONS, Config
 
@@ -97,14 +95,13 @@ def train(
     tables for pandas: losses.csv, codebooks.csv and rate_distortion.csv.
     """
     from harness.codec import thread_count
-    from harness.readiness.devices import device_lack
+    from harness.readiness.devices import require_device
 
     from .data import find_photographs
     from .loop import train as run
     from .precision import best_precision
 
-    if (lack := device_lack(device)) is not None:
-        raise HarnessError.of(lack)
+    require_device(device)
     settings["precision"] = best_precision(device) if precision == "auto" else precision
     config = Config(**{field.name: settings[field.name] for field in fields(Config)})
     checkpoint = run(
