@@ -1,6 +1,6 @@
 """Benchmarks learned image codecs.
 
-What a notebook needs is here; what it takes is imported when it is first used::
+The functions for notebooks and scripts; what they depend on is imported on first use::
 
     import harness
 
@@ -53,15 +53,15 @@ def run(
         rate: Ids of rate points; all when empty.
         resolution: ``native`` or ``HxW``.
         metric: Metric names; all when ``None``.
-        metrics: The old spelling of ``metric``, which goes with the next release.
+        metrics: The old spelling of ``metric``, to be removed in the next release.
         results: The results folder; the run's own folder in it is ``name``.
-        observer: Who is told how it goes on.
+        observer: Receives the progress of the run.
         **options: The other fields of :class:`harness.plan.request.Request`: ``device``,
             ``limit``, ``repeats``, ``warmup``, ``timeout``, ``weights``, ``name``, ``threads``,
             ``memory_limit``, ``keep``, ``upsample``, ``environment``, ``download``.
 
     Returns:
-        The columns of :func:`load_results`; one row a case, whatever its status.
+        The columns of :func:`load_results`; one row per case, whatever its status.
 
     Raises:
         HarnessError: A name is unknown, data is missing, or the results cannot be written.
@@ -93,12 +93,12 @@ def run(
 
 
 def load_results(path: str | Path) -> pd.DataFrame:
-    """One row a case, in the columns of :data:`harness.store.schema.COLUMNS`.
+    """One row per case, in the columns of :data:`harness.store.schema.COLUMNS`.
 
     A damaged shard is left out with a warning that names it.
 
     Args:
-        path: A results folder, whose runs are then all read, or the folder of one run.
+        path: A results folder, all of whose runs are read, or the folder of one run.
 
     Raises:
         HarnessError: There are no results, or a newer harness wrote them.
@@ -126,8 +126,7 @@ def load_codec(
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         weights: ``pretrained`` or ``random``, for a codec that is a network.
         threads: How many threads it may use; all when ``None``.
-        timeout: The longest that one call may take, in seconds; as in ``harness run`` when
-            ``None``.
+        timeout: The time limit of one call, in seconds; that of ``harness run`` when ``None``.
         environment: ``auto``, ``inline``, ``venv`` or ``docker``.
 
     Raises:

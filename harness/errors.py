@@ -1,4 +1,4 @@
-"""What can go wrong: errors with a remedy, what is lacking, and how a case can end.
+"""What can go wrong: errors with a remedy, what is missing, and how a case can end.
 
 Standard library alone: workers import it inside any codec's environment.
 """
@@ -33,17 +33,17 @@ class Status(_Word):
 
     @property
     def words(self) -> str:
-        """As tables and messages print it: ``out of memory``."""
+        """The form that tables and messages print: ``out of memory``."""
         return self.value.replace("_", " ")
 
 
 class Reason(_Word):
-    """The short code within a status. Crashes by a signal bear the signal's name instead."""
+    """The short code within a status. A crash by a signal carries the signal's name instead."""
 
     MISSING = "missing"
-    """Unavailable: something that the codec needs is not here."""
+    """Unavailable: something that the codec needs is missing."""
     IMAGE = "image"
-    """The codec does not take such an image, or the image could not be read."""
+    """The codec does not accept the image, or the image could not be read."""
     ENVIRONMENT = "environment"
     """Unavailable: the codec's environment could not be started."""
     ENGINE = "engine"
@@ -51,15 +51,15 @@ class Reason(_Word):
     START = "start"
     """Timeout: the worker did not start."""
     HOST = "host"
-    """Out of memory: the machine's, or the limit asked for."""
+    """Out of memory: that of the machine, or the requested limit."""
     DEVICE = "device"
-    """Out of memory: the device's."""
+    """Out of memory: that of the device."""
     EXIT = "exit"
     """Crashed: the worker exited."""
     BITSTREAM = "bitstream"
-    """Failed: the decoder refuses the bytes."""
+    """Failed: the decoder rejects the bytes."""
     CODEC = "codec"
-    """Failed: the codec says why."""
+    """Failed: the codec states the cause."""
     EXCEPTION = "exception"
     """Failed: the adapter raised something else."""
     TYPE = "type"
@@ -76,11 +76,11 @@ class Reason(_Word):
 
 @dataclass(frozen=True)
 class Lack:
-    """Something that keeps a thing from working, and what to do about it.
+    """Why something does not work, and what to do about it.
 
     Attributes:
-        problem: What is lacking or wrong, naming the thing.
-        remedy: The command or the step that helps; empty where there is none.
+        problem: What is missing or wrong, by name.
+        remedy: The command or step that fixes it; empty where there is none.
     """
 
     problem: str
@@ -91,7 +91,7 @@ class Lack:
 
 
 class HarnessError(Exception):
-    """A problem told in one or two lines: the thing and the reason, then the remedy.
+    """A problem stated in one or two lines: what is wrong and why, then the remedy.
 
     Args:
         problem: What is wrong, naming the thing: ``dataset 'kodak' has no files in /data``.
@@ -105,21 +105,21 @@ class HarnessError(Exception):
 
     @classmethod
     def of(cls, lack: Lack, what: str = "") -> HarnessError:
-        """The error that tells a lack, led in by ``what``: ``codec 'vtm' is unavailable: ...``."""
+        """The error that reports ``lack``, after ``what``: ``codec 'vtm' is unavailable: ...``."""
         return cls(f"{what}: {lack.problem}" if what else lack.problem, lack.remedy)
 
     @property
     def lack(self) -> Lack:
-        """The same, to be handed on as a value."""
+        """Problem and remedy as a value."""
         return Lack(self.problem, self.remedy)
 
 
 class ManifestError(HarnessError):
-    """A ``codec.toml`` or ``<dataset>.toml`` that does not read as its schema says."""
+    """A ``codec.toml`` or ``<dataset>.toml`` that does not follow its schema."""
 
 
 class UnknownName(HarnessError):
-    """A name that is in no catalogue, with the nearest ones that are."""
+    """A name that is not in the catalogue, with the closest ones that are."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], remedy: str = "") -> None:
         import difflib

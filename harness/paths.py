@@ -1,4 +1,4 @@
-"""Where things lie: what comes with the harness, what it keeps, what the user names."""
+"""Where files are: what comes with the harness, what it keeps, what the user names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def cache_folder() -> Path:
 
 
 def find_weights(adapter: Path, file: str) -> Path:
-    """Where a weights file lies: in the adapter's folder, ``HARNESS_WEIGHTS``, or the cache."""
+    """Where a weights file is: in the adapter's folder, ``HARNESS_WEIGHTS``, or the cache."""
     places = [adapter / file]
     chosen = os.environ.get("HARNESS_WEIGHTS", "")
     roots = [Path(p).expanduser() for p in chosen.split(os.pathsep) if p]
@@ -38,7 +38,7 @@ def find_weights(adapter: Path, file: str) -> Path:
 
 
 def find_upstream(adapter: str) -> Path:
-    """Where the checkout for an adapter's folder lies: under ``HARNESS_UPSTREAM``, or the cache."""
+    """Where the checkout for an adapter's folder is: under ``HARNESS_UPSTREAM``, or the cache."""
     chosen = os.environ.get("HARNESS_UPSTREAM", "")
     places = [Path(p).expanduser() / adapter for p in chosen.split(os.pathsep) if p]
     places.append(cache_folder() / "upstream" / adapter)
@@ -47,9 +47,9 @@ def find_upstream(adapter: str) -> Path:
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``, which becomes ``path`` when the block ends well.
+    """A temporary path beside ``path``, renamed to ``path`` when the block succeeds.
 
-    So ``path`` appears complete or not at all, whatever ends the process. Its folder is made.
+    So ``path`` appears complete or not at all, however the process ends. Its folder is created.
 
     Raises:
         OSError: The folder cannot be written, or the disk is full.

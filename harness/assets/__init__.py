@@ -1,1 +1,1 @@
-"""Brings what is missing: data sets, checkouts, weights; downloads, and sha256 of files."""
+"""Fetches what is missing: data sets, checkouts, weights; and computes sha256 of files."""

@@ -1,4 +1,4 @@
-"""Looks at a checkout of upstream's repository: is it the pinned commit, as it was committed?"""
+"""Checks a checkout of upstream's repository: is it the pinned commit, without changes?"""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from harness.paths import find_upstream
 
 
 def upstream_folder(codec: CodecSpec) -> Path | None:
-    """Where the part of upstream's checkout that the codec needs lies, or would lie."""
+    """Where the part of upstream's checkout that the codec needs is, or would be."""
     if codec.upstream is None:
         return None
     return find_upstream(codec.folder.name) / codec.upstream.subfolder
 
 
 def checkout_lack(codec: CodecSpec) -> Lack | None:
-    """Why upstream's checkout cannot be used, or ``None``: it can, or the codec needs none."""
+    """Why upstream's checkout cannot be used; ``None`` if it can, or the codec needs none."""
     if codec.upstream is None:
         return None
     folder, commit = find_upstream(codec.folder.name), codec.upstream.commit
@@ -35,7 +35,7 @@ def checkout_lack(codec: CodecSpec) -> Lack | None:
 
 
 def change_lack(folder: Path) -> Lack | None:
-    """Which file of a checkout is not as its authors committed it; ``None`` without any.
+    """Which file of a checkout differs from what its authors committed; ``None`` where none does.
 
     ``None`` also where git cannot tell. What git does not track, such as an extension that was
     built there, is the user's own.
@@ -49,19 +49,19 @@ def change_lack(folder: Path) -> Lack | None:
 
 
 def wrong_checkout(folder: Path, commit: str) -> str | None:
-    """Why ``folder`` is no checkout of ``commit``, or ``None`` when it is. Starts no process."""
+    """Why ``folder`` is not a checkout of ``commit``, or ``None`` if it is. Starts no process."""
     if not folder.is_dir():
         return f"upstream's checkout {folder} not found"
     found = head(folder)
     if found is None:
-        return f"{folder} is no git checkout, so its version cannot be told"
+        return f"{folder} is not a git checkout, so its version is unknown"
     if found != commit:
         return f"{folder} is at commit {found[:12]}, not {commit[:12]}"
     return None
 
 
 def head(folder: Path) -> str | None:
-    """The commit that is checked out in ``folder``, or ``None`` where git keeps nothing there."""
+    """The commit checked out in ``folder``, or ``None`` where there is no git repository."""
     with contextlib.suppress(OSError):
         git = folder / ".git"
         if git.is_file():  # a worktree or a submodule
@@ -85,7 +85,7 @@ def _reference(git: Path, name: str) -> str | None:
 
 
 def changed_files(folder: Path) -> list[str]:
-    """The files of a checkout that are not as they were committed.
+    """The files of a checkout that differ from what was committed.
 
     Raises:
         HarnessError: git cannot tell.

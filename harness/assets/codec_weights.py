@@ -29,7 +29,7 @@ from harness.paths import cache_folder, find_weights
 
 @dataclass(frozen=True)
 class Fetched:
-    """A weights file that is here."""
+    """A weights file on this machine."""
 
     path: Path
     sha256: str
@@ -37,17 +37,17 @@ class Fetched:
 
 
 def fetch_weights(spec: CodecSpec, weights: WeightsFile) -> Fetched:
-    """Bring one weights file into the cache, unless it is on this machine already.
+    """Download one weights file into the cache, unless it is on this machine already.
 
     Raises:
-        HarnessError: No source gave it, or it is not the file that the manifest describes.
+        HarnessError: No source has it, or it is not the file that the manifest describes.
     """
     path = find_weights(spec.folder, weights.file)
     if path.is_file():
         return Fetched(path, _checked(path, weights), downloaded=False)
     if is_offline():
         raise HarnessError(
-            f"weights {weights.file} were not asked for: HARNESS_OFFLINE is set",
+            f"weights {weights.file} were not downloaded: HARNESS_OFFLINE is set",
             f"unset it, or place the file at {path}",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,9 +58,9 @@ def fetch_weights(spec: CodecSpec, weights: WeightsFile) -> Fetched:
         try:
             _FETCHERS[kind](place, path, weights.sha256)
             digest = _checked(path, weights)
-        except Exception as error:  # noqa: BLE001 - four libraries, each with errors of its own
+        except Exception as error:  # noqa: BLE001 - four libraries, each with its own errors
             path.unlink(missing_ok=True)
-            answers.append(f"{source}: {_told(error)}")
+            answers.append(f"{source}: {_one_line(error)}")
         else:
             return Fetched(path, digest, downloaded=True)
     where = f"from {weights.page} " if weights.page else ""
@@ -76,7 +76,7 @@ def split_source(source: str) -> tuple[str, str]:
     kind, _, place = source.partition(":")
     if kind not in _FETCHERS or not place:
         kinds = ", ".join(f"{name}:" for name in _FETCHERS)
-        raise HarnessError(f"weights source {source!r} is of no known kind ({kinds})")
+        raise HarnessError(f"weights source {source!r} is of an unknown kind (known: {kinds})")
     return kind, place
 
 
@@ -128,7 +128,7 @@ def _google_drive_folder(place: str, path: Path, sha256: str | None) -> None:
     files: Any = gdown.download_folder(id=folder, skip_download=True, quiet=True)
     by_path = {str(file.path): file.id for file in files}
     if wanted not in by_path:
-        raise HarnessError(f"the folder has no {wanted}, but {', '.join(sorted(by_path))}")
+        raise HarnessError(f"the folder has no {wanted}, only {', '.join(sorted(by_path))}")
     _google_drive(by_path[wanted], path, sha256)
 
 
@@ -144,14 +144,14 @@ _FETCHERS: dict[str, Callable[[str, Path, str | None], None]] = {
 
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A folder on the same disk; what was downloaded so far stays for the next try."""
+    """A folder on the same disk, in which a partial download stays for the next attempt."""
     folder = cache_folder() / "weights" / f".{path.name}.parts"
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def damage(path: Path, weights: WeightsFile) -> Lack | None:
-    """Why a file is not the one that the manifest describes, or ``None`` when it is."""
+    """Why a file is not the one that the manifest describes, or ``None`` if it is."""
     size = path.stat().st_size
     if weights.size not in {None, size}:
         wrong = f"size is {size} bytes, not {weights.size}"
@@ -161,12 +161,12 @@ def damage(path: Path, weights: WeightsFile) -> Lack | None:
         return None
     return Lack(
         f"weights {path} are truncated or of another version: their {wrong}",
-        "delete the file and get it again",
+        "delete the file and fetch it again",
     )
 
 
 def _checked(path: Path, weights: WeightsFile) -> str:
-    """The sha256 of a file that is the one the manifest describes."""
+    """The sha256 of a file, which must be the one that the manifest describes."""
     if (lack := damage(path, weights)) is not None:
         raise HarnessError.of(lack)
     return remembered_sha256(path)
@@ -176,19 +176,19 @@ def _check_space(folder: Path, weights: WeightsFile) -> None:
     free = shutil.disk_usage(folder).free
     if weights.size is not None and weights.size > free:
         raise HarnessError(
-            f"{weights.file} takes {weights.size / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free "
-            f"in {folder}",
+            f"{weights.file} takes {weights.size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are "
+            f"free in {folder}",
             "name a folder with more room in HARNESS_CACHE",
         )
 
 
 def _failure(weights: WeightsFile, answers: list[str]) -> str:
-    problem = f"weights {weights.file} could not be had"
+    problem = f"weights {weights.file} could not be downloaded"
     if weights.withdrawn:
         problem += f" (withdrawn by the publisher: {weights.withdrawn})"
     return f"{problem}: {' | '.join(answers) or 'the manifest names no source'}"
 
 
-def _told(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     text = error.problem if isinstance(error, HarnessError) else str(error)
     return " ".join(text.split())[:300] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Downloads a data set's files into the cache; the first hash of an unknown file is binding."""
+"""Downloads a data set's files into the cache; the first hash seen of a file is binding."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fetch_file(spec: DatasetSpec, file: FileSpec) -> Path:
     """Download one ``[[file]]`` that has an address.
 
     Raises:
-        DownloadError: It cannot be had, or is not the file that was meant.
+        DownloadError: It cannot be downloaded, or is not the expected file.
     """
     path = cached_folder(spec.name) / file.name
     with _locked(spec.name) as hashes:
@@ -34,10 +34,10 @@ def fetch_file(spec: DatasetSpec, file: FileSpec) -> Path:
 
 
 def fetch_archive(spec: DatasetSpec) -> Path:
-    """Download the archive of a data set and take its images out, without their folders.
+    """Download the archive of a data set and extract its images, without their folders.
 
     Raises:
-        DownloadError: It cannot be had, is not the file that was meant, or lacks the images.
+        DownloadError: It cannot be downloaded, is not the expected file, or lacks the images.
     """
     assert spec.archive is not None  # noqa: S101
     folder = cached_folder(spec.name)
@@ -63,10 +63,10 @@ def _download_known(url: str, path: Path, sha256: str | None, hashes: dict[str, 
 
 @contextmanager
 def _locked(name: str) -> Iterator[dict[str, str]]:
-    """Keep other processes from the data set, and its lock file: the sha256 of each address.
+    """Lock the data set against other processes; gives the sha256 of each address downloaded.
 
-    The first download of a file whose hash no manifest states is recorded there; later ones
-    must give the same.
+    Where no manifest states a file's hash, its first download is recorded in the lock file, and
+    later ones must give the same.
     """
     path = cached_folder(name).with_suffix(".lock.json")
     try:
@@ -75,7 +75,7 @@ def _locked(name: str) -> Iterator[dict[str, str]]:
     except OSError as error:
         raise DownloadError(
             f"{path} cannot be written: {error.strerror}",
-            "name a folder that can in HARNESS_CACHE",
+            "set HARNESS_CACHE to a folder that can",
         ) from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -91,7 +91,7 @@ def _locked(name: str) -> Iterator[dict[str, str]]:
 
 
 def _unpack(archive: Path, members: str, folder: Path) -> int:
-    """Take out the members that match a pattern; returns how many there are."""
+    """Extract the members that match a pattern; returns how many there are."""
     folder.mkdir(exist_ok=True)
     count = 0
     with zipfile.ZipFile(archive) as opened:

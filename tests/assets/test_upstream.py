@@ -112,7 +112,7 @@ def test_a_checkout_of_ones_own_is_used_and_its_commit_compared(
 def test_a_folder_that_git_does_not_know_cannot_be_verified(spec, tmp_path, monkeypatch):
     (tmp_path / "mine" / "theirs").mkdir(parents=True)
     monkeypatch.setenv("HARNESS_UPSTREAM", str(tmp_path / "mine"))
-    assert "is no git checkout" in lack_of(spec)
+    assert "is not a git checkout" in lack_of(spec)
 
 
 def test_nothing_is_fetched_offline(spec, monkeypatch):
