@@ -1,1 +1,1 @@
-"""The test that an adapter's author runs."""
+"""The conformance test: what an adapter's author runs."""

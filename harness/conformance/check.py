@@ -23,7 +23,7 @@ LOAD_SECONDS = 1800.0
 
 @dataclass(frozen=True)
 class Finding:
-    """What one test found. ``refused``: the codec says that it cannot code such an image."""
+    """The result of one test. ``refused``: the codec says that it cannot code such an image."""
 
     name: str
     outcome: Literal["pass", "fail", "refused"]
@@ -37,9 +37,9 @@ class Conditions:
     Attributes:
         weights: Which weights a network runs with.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: How many threads the codec is to use.
-        call_seconds: The longest that one call may take; a damaged bitstream's too.
-        memory_bytes: The most resident memory that a process of the codec may take.
+        threads: The number of threads that the codec should use.
+        call_seconds: The time limit of one call, in seconds; of damaged bitstreams, too.
+        memory_bytes: The limit on the resident memory of a process of the codec, in bytes.
         environment: Where it runs.
     """
 
@@ -52,17 +52,17 @@ class Conditions:
 
 
 def check_codec(spec: CodecSpec, conditions: Conditions, log: Path) -> Iterator[Finding]:
-    """Run all tests on one codec, at the rate points whose weights are here; tell each finding.
+    """Run all tests on one codec, at the rate points whose weights are here; yield each finding.
 
-    Without a whole round trip of a photograph there is nothing more to be tested, and it ends.
+    If the codec cannot encode and decode a photograph, the remaining tests are not run.
 
     Args:
         spec: The codec.
         conditions: How it is run.
-        log: The file to which all that the codec prints is appended, tracebacks included.
+        log: The file to which everything that the codec prints is appended, with tracebacks.
 
     Raises:
-        HarnessError: Something that the codec needs is not on this machine or not as it should be.
+        HarnessError: Something that the codec needs is missing or is not as it should be.
     """
     require_device(conditions.device)
     readiness = Readiness(
@@ -91,7 +91,7 @@ def check_codec(spec: CodecSpec, conditions: Conditions, log: Path) -> Iterator[
 
 
 def found(name: str, test: Test) -> Finding:
-    """What a test found."""
+    """The result of one test."""
     try:
         return Finding(name, "pass", test())
     except Violation as violation:

@@ -19,18 +19,18 @@ from harness.errors import Reason, Status
 
 SIZES = ((1, 1), (1, 97), (97, 1), (2, 3), (37, 53), (131, 67))
 SAME_IMAGE = 1.0
-"""Largest mean difference, in 8-bit steps, of two decodings that count as the same image."""
+"""Largest mean difference, in 8-bit steps, between two decodings that count as the same image."""
 
 Test = Callable[[], str]
 """Returns a remark; raises :class:`Violation` or ``WorkerFailure``."""
 
 
 class Violation(Exception):
-    """The codec does not keep the contract; the message says how."""
+    """The codec violates the contract; the message says how."""
 
 
 class Conformance:
-    """The tests, on a codec in two processes, at its highest rate point unless said otherwise."""
+    """The tests, on a codec in two processes, at its highest rate point unless stated otherwise."""
 
     def __init__(
         self, spec: CodecSpec, encoder: ResidentCodec, decoder: ResidentCodec, *, trained: bool
@@ -82,7 +82,7 @@ class Conformance:
         return f"{bpp(self.bitstream, self.photograph):.3f} bpp"
 
     def decodes_in_another_process(self) -> str:
-        """Decode where the image was never seen: nothing but the bytes may be needed."""
+        """Decode in a process that never saw the image: only the bytes may be needed."""
         try:
             elsewhere = self.decode(self.bitstream)
         except WorkerFailure as failure:
@@ -90,12 +90,12 @@ class Conformance:
         check_shape(elsewhere, self.photograph)
         difference = np.abs(elsewhere.astype(np.int16) - self.decoded)
         if difference.mean() > SAME_IMAGE:
-            message = f"decodes differently than where it was encoded: by {difference.mean():.1f}"
+            message = f"decodes differently from where it was encoded: by {difference.mean():.1f}"
             raise Violation(f"{message} of 255 on average")
         return f"up to {difference.max()} of 255 apart" if difference.any() else ""
 
     def looks_like_the_photograph(self) -> str:
-        """Nearer to the photograph than its mirror images, swapped channels and its mean are."""
+        """Closer to the photograph than to its mirror images, swapped channels or its mean."""
         error = mean_square(self.decoded, self.photograph)
         others = {
             "the photograph with red and blue exchanged": self.photograph[..., ::-1],
@@ -105,7 +105,7 @@ class Conformance:
         }
         for name, other in others.items():
             if mean_square(self.decoded, other) < error:
-                raise Violation(f"the decoded image is nearer to {name}")
+                raise Violation(f"the decoded image is closer to {name}")
         return f"{10 * np.log10(255**2 / error):.1f} dB" if error else "lossless"
 
     def round_trip(self, image: Image) -> str:
@@ -116,7 +116,7 @@ class Conformance:
         return f"{len(bitstream)} bytes"
 
     def every_rate_point(self, *, rising: bool) -> str:
-        """Each rate point codes the photograph, at more bits than the one before."""
+        """Each rate point codes the photograph, with more bits than the one before."""
         rates = []
         for rate in self.spec.rates:
             try:
@@ -139,19 +139,21 @@ class Conformance:
             fields = [self.encoder.ready.fields(rate) for rate in self.spec.rates]
             lengths = worker.prefixes(self.bitstream, fields)
         if lengths != sorted(set(lengths)) or lengths[-1] != len(self.bitstream):
-            raise Violation(f"prefixes of {lengths} bytes of {len(self.bitstream)}")
+            raise Violation(
+                f"the prefixes are {lengths} bytes long, the bitstream {len(self.bitstream)}"
+            )
         for rate, length in zip(self.spec.rates, lengths, strict=True):
             with at(self.decoder, rate).use() as worker:
                 check_shape(worker.decode(self.bitstream[:length])[0], self.photograph)
         return ", ".join(map(str, lengths)) + " bytes"
 
     def answers_by_an_error(self, damaged: list[bytes]) -> str:
-        """No image, no hang, no crash: an exception."""
+        """The decoder raises an exception: it gives no image, does not hang, does not crash."""
         remark = ""
         for data in damaged:
             failure = self.answer_to(data, f"{len(data)} bytes")
             if failure is None:
-                raise Violation(f"{len(data)} bytes that are no bitstream decode to an image")
+                raise Violation(f"{len(data)} bytes that are not a bitstream decode to an image")
             if failure.reason == Reason.EXCEPTION:
                 remark = f"by {failure.lack}; a BitstreamError would say what is wrong"
         return remark
@@ -182,18 +184,18 @@ class Conformance:
         return f"{decoded} of 8 decode" if decoded else ""
 
     def same_bytes_again(self) -> str:
-        """The photograph gives the same bytes as at first, in either process."""
+        """The photograph gives the same bytes as the first time, in either process."""
         for resident in (self.encoder, self.decoder):
             with at(resident, self.spec.rates[-1]).use() as worker:
                 if worker.encode(self.photograph)[0] != self.bitstream:
-                    raise Violation("the same photograph encodes to other bytes")
+                    raise Violation("the same photograph encodes to different bytes")
         return ""
 
     def answer_to(self, data: bytes, what: str) -> WorkerFailure | None:
-        """The exception that the decoder answers ``data`` with; ``None`` when it decodes it.
+        """The exception with which the decoder answers ``data``; ``None`` if it decodes it.
 
         Raises:
-            Violation: It hangs, ends its process or takes too much memory.
+            Violation: It hangs, ends its process or uses too much memory.
         """
         try:
             self.decode(data)
@@ -209,13 +211,13 @@ class Conformance:
             return worker.decode(bitstream)[0]
 
     def random_bytes(self) -> list[bytes]:
-        """Bytes of no meaning, of several lengths, the photograph's bitstream's among them."""
+        """Meaningless bytes of several lengths, one that of the photograph's bitstream."""
         random = np.random.default_rng(2)
         return [random.bytes(length) for length in (1, 16, 1000, max(1, len(self.bitstream)))]
 
 
 def at(resident: ResidentCodec, rate: RateSpec) -> ResidentCodec:
-    """The codec, which loads ``rate`` when it is used next."""
+    """The codec, set to load ``rate`` when it is next used."""
     resident.rate = rate
     return resident
 
@@ -229,7 +231,7 @@ def photograph() -> Image:
 
 
 def special_images(image: Image) -> Iterator[tuple[str, Image]]:
-    """Images that break what photographs do not: 128 x 192."""
+    """Images that break codecs where photographs do not: 128 x 192."""
     part = np.ascontiguousarray(image[64:192, 64:256])
     gray = part.mean(axis=2, keepdims=True).astype(np.uint8)
     yield "gray photograph", np.repeat(gray, 3, axis=2)
@@ -239,7 +241,7 @@ def special_images(image: Image) -> Iterator[tuple[str, Image]]:
 
 
 def check_shape(decoded: Image, image: Image) -> None:
-    """The worker has seen to dtype and channels; height and width are left.
+    """Check height and width; the worker has checked dtype and channels.
 
     Raises:
         Violation: They differ.

@@ -16,14 +16,14 @@ __all__ = ["Docker", "Environment", "Inline", "Venv", "choose"]
 
 
 def choose(spec: CodecSpec, wanted: EnvironmentName = "auto") -> Environment:
-    """The environment in which a codec runs; :meth:`Environment.lack` says whether it starts.
+    """The environment in which a codec runs; :meth:`Environment.lack` says whether it can start.
 
-    A codec whose manifest names no environment runs inline, whatever is asked for. For the others
+    A codec whose manifest names no environment runs inline, whatever ``wanted`` is. For the others
     ``auto`` means what ``HARNESS_ENVIRONMENT`` names, or else whichever of the two is built, the
     virtual environment before the image.
 
     Raises:
-        UnknownName: ``HARNESS_ENVIRONMENT`` names none.
+        UnknownName: ``HARNESS_ENVIRONMENT`` does not name an environment.
     """
     if wanted == "auto":
         wanted = _default()

@@ -1,4 +1,4 @@
-"""The interface of the environments, and what every worker is started with."""
+"""The interface of the environments, and how every worker is started."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ THREAD_VARIABLES = (
 )  # fmt: skip
 
 PACKAGE = Path(__file__).parents[1]
-"""The folder of the package ``harness``, the one thing of the harness's own that a worker sees."""
+"""The folder of the package ``harness``, the only part of the harness that a worker sees."""
 
 
 class Environment(ABC):
@@ -48,15 +48,15 @@ class Environment(ABC):
         device: str = "cpu",
         reads: Sequence[Path] = (),
     ) -> AbstractContextManager[Worker]:
-        """A worker in a scratch folder of its own, which is its working and temporary folder.
+        """Start a worker in its own scratch folder, which is its working and temporary folder.
 
         Args:
-            log: The file to which all that the codec prints is appended.
-            threads: How many threads the codec is to use.
+            log: The file to which everything that the codec prints is appended.
+            threads: The number of threads that the codec should use.
             limits: Time and memory bounds.
             device: ``cpu``, ``cuda`` or ``cuda:N``.
             reads: The files and folders that the codec reads: its adapter, upstream's checkout,
-                weights. It may read them alone, where the environment can see to that.
+                weights. It can read only these, where the environment can enforce that.
 
         Raises:
             WorkerFailure: It did not start.
@@ -81,7 +81,7 @@ class Scratch:
         return self.folder / "tmp"
 
     def variables(self, threads: int) -> dict[str, str]:
-        """The environment variables of every worker."""
+        """The environment variables that every worker gets."""
         return {
             **dict.fromkeys(THREAD_VARIABLES, str(threads)),
             "PYTHONUNBUFFERED": "1",
@@ -110,7 +110,7 @@ class Scratch:
 
 @contextmanager
 def scratch() -> Iterator[Scratch]:
-    """A scratch folder with a listening socket; removed in the end."""
+    """A scratch folder with a listening socket; removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="harness-"))
     place = Scratch(folder, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
     try:

@@ -1,4 +1,4 @@
-"""The harness's side of a worker: requests with a time limit, and what becomes of a failure."""
+"""The harness's side of a worker: requests with a time limit, and what a failure means."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ START_TIMEOUT = 120.0
 
 
 class WorkerFailure(Exception):
-    """A request that did not end well.
+    """A request that failed.
 
     Attributes:
         status: The status of the case.
         reason: A short code within the status: a :class:`Reason`, or the name of a signal.
-        lack: What happened, and what helps.
+        lack: What happened, and what to do about it.
         alive: Whether the worker can still answer requests.
     """
 
@@ -39,7 +39,7 @@ class WorkerFailure(Exception):
         self.alive = alive
 
     def __str__(self) -> str:
-        """In one line: ``out of memory: encode took 3.1 GiB of memory``."""
+        """Everything in one line: ``out of memory: encode took 3.1 GiB of memory``."""
         return f"{self.status.words}: {self.lack}"
 
 
@@ -48,9 +48,10 @@ class Limits:
     """Bounds on a worker.
 
     Attributes:
-        call_seconds: The longest that one encode or decode call may take.
-        load_seconds: The longest that loading a model may take.
-        memory_bytes: The most resident memory of the worker and its children together.
+        call_seconds: The time limit of one encode or decode call, in seconds.
+        load_seconds: The time limit of loading a model, in seconds.
+        memory_bytes: The limit on the resident memory of the worker and its children together, in
+            bytes.
     """
 
     call_seconds: float
@@ -60,7 +61,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the worker measured of the calls for one case. Times in ms, memory in bytes."""
+    """What the worker measured in the calls for one case. Times in ms, memory in bytes."""
 
     samples_ms: list[float]
     peak_rss_bytes: int | None
@@ -75,7 +76,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A rate point that was loaded: how long it took, and what the codec tells of itself."""
+    """A loaded rate point: how long loading took, in ms, and what the codec reports of itself."""
 
     ms: float
     facts: Mapping[str, Any]
@@ -99,7 +100,7 @@ class Worker:
     def open(
         self, folder: Path, entry: str, options: Mapping[str, Any], device: str
     ) -> frozenset[str]:
-        """Import the adapter and make its codec. Returns its optional capabilities."""
+        """Import the adapter and create its codec. Returns its optional capabilities."""
         header = {
             "op": "open",
             "folder": str(folder),
@@ -119,9 +120,10 @@ class Worker:
     def encode(
         self, image: Image, *, warmup: int = 0, repeats: int = 1, cap_ms: float | None = None
     ) -> tuple[bytes, Measured, bool | None]:
-        """Encode one image. The last value tells whether all calls gave the same bytes.
+        """Encode one image. The last value says whether all calls gave the same bytes.
 
-        It is ``None`` when there was only one call. None follows a call longer than ``cap_ms``.
+        It is ``None`` if there was only one call. A call that took longer than ``cap_ms`` is the
+        last.
         """
         shape, pixels = wire.image_payload(image)
         calls = {"warmup": warmup, "repeats": repeats, "cap_ms": cap_ms}
@@ -138,19 +140,19 @@ class Worker:
         return wire.payload_image(answer, payload), Measured.of(answer)
 
     def prefixes(self, bitstream: bytes, rates: list[wire.Header]) -> list[int]:
-        """How long the prefix of each rate point is (``Progressive`` codecs)."""
+        """The length of each rate point's prefix, in bytes (``Progressive`` codecs)."""
         answer, _ = self._request({"op": "prefixes", "rates": rates}, bitstream)
         lengths: list[int] = answer["lengths"]
         return lengths
 
     def profile(self, height: int, width: int) -> Profile:
-        """Parameters and operations (``Profiled`` codecs)."""
+        """Parameters and FLOPs (``Profiled`` codecs)."""
         header = {"op": "profile", "height": height, "width": width}
         answer, _ = self._request(header, limit=self.limits.load_seconds)
         return Profile(answer["parameters"], answer["flops"], answer["flops_torch"])
 
     def stop(self) -> None:
-        """End the process and all that it started."""
+        """End the process and everything that it started."""
         self._sock.close()
         self.process.kill()
 
@@ -203,7 +205,7 @@ class Worker:
         return answer, result
 
     def _watch(self, what: str, limit: float) -> None:
-        """Wait until the worker answers; kill it when it takes too long or too much memory."""
+        """Wait until the worker answers; kill it if it exceeds the time or memory limit."""
         deadline = time.monotonic() + limit
         while True:
             remaining = deadline - time.monotonic()
@@ -225,7 +227,7 @@ class Worker:
                 raise WorkerFailure(Status.OUT_OF_MEMORY, Reason.HOST, Lack(problem), alive=False)
 
     def _died(self, when: str) -> WorkerFailure:
-        """Tell a crash by a signal, an exit and the kernel's out-of-memory killer apart."""
+        """Distinguish a crash by a signal, an exit and the kernel's out-of-memory killer."""
         ended = self.process.wait(10)
         self.process.kill()
         if ended is not None and ended.out_of_memory:

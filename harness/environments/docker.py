@@ -1,4 +1,4 @@
-"""The ``docker`` environment: a container that can read what it needs and reach nothing else."""
+"""The ``docker`` environment: a container that can reach only what the codec needs."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 PACKAGES = "/opt/codec-harness"
-"""Where the package ``harness`` lies in a container."""
+"""The folder of the package ``harness`` in a container."""
 
 MAX_PROCESSES = 2048
 LOG_BYTES = "64m"
 POLL_SECONDS = 0.02
 SIGNALLED = 128
-"""An exit code of 128 + n stands for signal n."""
+"""An exit code of 128 + n means that signal n ended the process."""
 
 
 class Docker(Environment):
     """Runs a codec in a container of an image that was built from a recipe.
 
-    It may read the files that it is given, at the paths that they have here, and write its scratch
-    folder. It has no network, no privileges, the user's own number, and the memory that it is
-    allowed.
+    The codec can read the files that it is given, at the same paths as on the host, and write its
+    scratch folder. It has no network and no privileges, runs under the user's id, and has a memory
+    limit.
 
     Args:
         spec: The recipe.
@@ -56,7 +56,7 @@ class Docker(Environment):
 
     @property
     def tag(self) -> str | None:
-        """The tag of its image; ``None`` where there is none.
+        """The tag of its image; ``None`` if there is none.
 
         Raises:
             HarnessError: The engine does not answer.
@@ -66,7 +66,7 @@ class Docker(Environment):
 
     @property
     def size(self) -> int | None:
-        """What its image takes, in bytes, with the image that it is built upon.
+        """The size of its image, in bytes, including the image that it is built on.
 
         Raises:
             HarnessError: The engine does not answer.
@@ -122,13 +122,13 @@ class Docker(Environment):
     ) -> list[str]:
         """The command line of a shell in a container that is removed when it ends.
 
-        Unlike a worker it has a network, and may write the checkouts.
+        Unlike a worker, it has a network and may write to the checkouts.
 
         Args:
-            checkouts: Folders that may be written, at the paths that they have here.
-            start: The folder in which it begins: one in a checkout, or any.
+            checkouts: Folders that may be written, at the same paths as on the host.
+            start: The folder in which it starts, if that is in a checkout.
             arguments: What to run in place of a shell.
-            interactive: Whether a person sits at a terminal.
+            interactive: Whether it runs at a terminal.
 
         Raises:
             HarnessError: The engine does not answer, or there is no image.
@@ -161,7 +161,7 @@ class Docker(Environment):
         reads: Sequence[Path],
         log: Path,
     ) -> Iterator[Container]:
-        """A started container, removed in the end whatever happens; its output goes to ``log``."""
+        """A running container, removed at the end whatever happens; its output goes to ``log``."""
         import docker
         import requests
 
@@ -195,7 +195,7 @@ class ContainerProcess:
         self._container = container
 
     def memory_bytes(self) -> None:
-        """The engine holds the container to its limit."""
+        """``None``: the engine enforces the container's memory limit."""
 
     def wait(self, seconds: float) -> Exit | None:
         """See :class:`harness.environments.process.Process`."""
@@ -237,7 +237,7 @@ class ContainerProcess:
 def _confinement(
     place: Scratch, threads: int, limits: Limits, device: str, reads: Sequence[Path]
 ) -> dict[str, Any]:
-    """What a container may do, and what it finds."""
+    """What a container may do, and which files it sees."""
     from docker.types import DeviceRequest, LogConfig, Mount
 
     home = str(place.temporary)
@@ -251,7 +251,7 @@ def _confinement(
             "PYTHONPATH": PACKAGES,
             "PYTHONDONTWRITEBYTECODE": "1",
             "HOME": home,
-            "USER": "codec",  # the user's number has no name in the image
+            "USER": "codec",  # the user's id has no name in the image
             **({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}),
         },
         "mounts": [
@@ -276,7 +276,7 @@ def _confinement(
 
 
 def outermost(paths: Iterable[Path]) -> list[Path]:
-    """The paths, less those that lie in a folder among them."""
+    """The paths without those inside a folder that is also among them."""
     unique = sorted({path.absolute() for path in paths})
     return [path for path in unique if not any(parent in unique for parent in path.parents)]
 
@@ -286,11 +286,11 @@ def _unavailable(lack: Lack) -> WorkerFailure:
 
 
 def _refusal(error: Any) -> Lack:
-    """Why the engine does not start a container."""
+    """Why the engine did not start a container."""
     text = str(error.explanation or error)
     if "could not select device driver" in text:
         return Lack(
-            "the Docker engine gives containers no GPU",
+            "the Docker engine cannot give containers a GPU",
             "install the NVIDIA Container Toolkit, or choose --device cpu",
         )
-    return Lack(f"the Docker engine does not start the container: {text}")
+    return Lack(f"the Docker engine could not start the container: {text}")

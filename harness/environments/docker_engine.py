@@ -1,4 +1,4 @@
-"""The Docker engine, and what a harness that was killed left running in it."""
+"""The Docker engine, and the containers that a killed harness left running in it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 OWNER_LABEL = "codec-harness.owner"
-"""Of every container: the process of the harness that started it."""
+"""The label of every container; its value names the harness process that started it."""
 
 
 SOCKET = Path("/var/run/docker.sock")
-"""Where the engine of this machine answers, unless ``DOCKER_HOST`` names another."""
+"""The socket of this machine's engine, used unless ``DOCKER_HOST`` names another."""
 
 START = "start it (sudo systemctl start docker), or choose --environment venv"
 
@@ -58,12 +58,12 @@ def _connection(_: str | None) -> DockerClient:
 
 
 def owner() -> str:
-    """This process, told apart from every other that shares the engine."""
+    """A name for this process, unique among all that share the engine."""
     return f"{_namespace()} {os.getuid()} {os.getpid()} {_started(os.getpid())}"
 
 
 def remove_leftovers(client: DockerClient) -> int:
-    """Remove the containers that killed processes of this user left. Returns how many."""
+    """Remove the containers left by this user's killed processes. Returns how many."""
     import docker
 
     removed = 0
@@ -79,12 +79,12 @@ def remove_leftovers(client: DockerClient) -> int:
 
 @functools.cache
 def remove_leftovers_once() -> None:
-    """Remove them at the first container that this process starts."""
+    """Remove them, but only when this process starts its first container."""
     remove_leftovers(engine())
 
 
 def _is_orphan(label: str) -> bool:
-    """Whether the process of a label is gone: one that this process would see if it were there."""
+    """Whether the process that a label names is gone; only one that this process could see."""
     namespace, uid, pid, started = label.rsplit(" ", 3)
     if namespace != _namespace() or int(uid) != os.getuid():
         return False
@@ -92,20 +92,20 @@ def _is_orphan(label: str) -> bool:
 
 
 def _namespace() -> str:
-    """The boot of the machine and the namespace in which this process's number means it."""
+    """The machine's boot id and the namespace in which this process's id is valid."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
 
 
 def _started(pid: int) -> str | None:
-    """When a process started, in the kernel's ticks; ``None`` where there is no such process."""
+    """When a process started, in the kernel's ticks; ``None`` if there is no such process."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     return None
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """The error, and all that it was raised from or wraps."""
+    """The error and all errors that it was raised from or wraps."""
     found: list[BaseException] = []
     pending: list[object] = [error]
     while pending:

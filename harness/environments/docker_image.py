@@ -32,7 +32,7 @@ Show = Callable[[str], None]
 
 
 def find(spec: EnvironmentSpec) -> Image | None:
-    """The image of a recipe: that on the default base, or else the newest on any other.
+    """The image of a recipe: the one on the default base, or else the newest on any other.
 
     Raises:
         HarnessError: The engine does not answer.
@@ -43,7 +43,7 @@ def find(spec: EnvironmentSpec) -> Image | None:
 
 
 def images_of(name: str) -> list[Image]:
-    """All images that were built of an environment, of older recipes too."""
+    """All images that were built for an environment, including those of older recipes."""
     found: list[Image] = engine().images.list(filters={"label": f"{NAME_LABEL}={name}"})
     return found
 
@@ -54,12 +54,12 @@ def tag_of(image: Image) -> str:
 
 
 def build(spec: EnvironmentSpec, base: str | None, show: Show) -> None:
-    """Build the image that all environments share, and that of a recipe on it.
+    """Build the image that all environments share, and a recipe's image on top of it.
 
     Args:
         spec: The recipe.
-        base: The image to build upon, in place of :func:`default_base`.
-        show: Is told each line that the engine prints.
+        base: The image to build on, in place of :func:`default_base`.
+        show: Called with each line that the engine prints.
 
     Raises:
         HarnessError: The engine does not answer, or a step of a build fails.
@@ -75,7 +75,7 @@ def build(spec: EnvironmentSpec, base: str | None, show: Show) -> None:
 
 
 def remove(name: str) -> int:
-    """Remove all images of an environment, and shared ones that nothing needs. Returns how many.
+    """Remove all images of an environment, and unused shared ones. Returns how many.
 
     Raises:
         HarnessError: The engine does not answer, or an image is in use.
@@ -93,7 +93,7 @@ def remove(name: str) -> int:
                 "wait for the runs that use it, or stop their containers",
             ) from error
     for image in images_of("base"):
-        with contextlib.suppress(docker.errors.APIError):  # another environment is built upon it
+        with contextlib.suppress(docker.errors.APIError):  # another environment is built on it
             client.images.remove(image.tags[0] if image.tags else image.id)
     return len(images)
 
@@ -112,7 +112,7 @@ def _build(
     if not (folder / "Dockerfile").is_file():
         raise HarnessError(
             f"environment '{spec.name}' has no {folder / 'Dockerfile'}",
-            "build a virtual environment of it: --backend venv",
+            "build it as a virtual environment: --backend venv",
         )
     log = cache_folder() / "environments" / f"{tag.replace('/', '-').replace(':', '-')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +138,7 @@ def _build(
 
 
 def _lines(event: dict[str, object]) -> list[str]:
-    """What an event of a build says, less the progress of each layer that is pulled."""
+    """The text of a build event, without the progress of pulling layers."""
     if "progress" in event or not (text := event.get("stream") or event.get("status")):
         return []
     return [line for line in str(text).splitlines() if line.strip()]

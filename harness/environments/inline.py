@@ -19,7 +19,7 @@ class Inline(Environment):
     """Runs a codec with the packages that are installed beside the harness.
 
     Args:
-        modules: Those of them that the codec needs, by the names that it imports them by.
+        modules: The packages that the codec needs, by the names under which it imports them.
     """
 
     def __init__(self, modules: Sequence[str] = ()) -> None:
@@ -59,9 +59,9 @@ class Inline(Environment):
 
 @functools.cache
 def _library(module: str) -> str:
-    """``name@version`` of the installed package that has a module; empty where none is known to.
+    """``name@version`` of the installed package that has a module; empty if none is known to.
 
-    ``importlib.metadata.packages_distributions`` tells the same, and takes half a second.
+    ``importlib.metadata.packages_distributions`` gives the same but takes half a second.
     """
     top = module.partition(".")[0]
     for package in importlib.metadata.distributions(name=top):

@@ -1,4 +1,4 @@
-"""The process of a worker as the harness sees it: how to watch it, end it and tell its end."""
+"""A worker's process as the harness sees it: how to watch it, end it and learn how it ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 GRACE_SECONDS = 1.0
-"""How long a process may take to end when it is asked to, before it is made to."""
+"""How long a process may take to end after SIGTERM before SIGKILL is sent."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Exit:
 
     Attributes:
         code: The exit code; ``-n`` where signal ``n`` ended it.
-        out_of_memory: Whether the kernel ended it for want of memory.
+        out_of_memory: Whether the kernel ended it because memory ran out.
     """
 
     code: int
@@ -32,16 +32,16 @@ class Process(Protocol):
     """A worker's process, wherever it runs."""
 
     def memory_bytes(self) -> int | None:
-        """Resident memory of the process and all that it started, or ``None``.
+        """Resident memory of the process and everything that it started, in bytes, or ``None``.
 
-        ``None`` where the kernel holds the process to its limit, so that nobody need watch.
+        ``None`` where something else enforces the limit, so that the harness need not watch it.
         """
 
     def wait(self, seconds: float) -> Exit | None:
-        """How the process ended, or ``None`` if it still runs after so many seconds."""
+        """How the process ended, or ``None`` if it is still running after ``seconds``."""
 
     def kill(self) -> None:
-        """End the process and all that it started; return when it is gone."""
+        """End the process and everything that it started; return when it is gone."""
 
 
 class ChildProcess:
@@ -53,7 +53,7 @@ class ChildProcess:
         self._oom_kills = _oom_kills()
 
     def memory_bytes(self) -> int:
-        """Resident memory of the child and its descendants; pages they share count for each."""
+        """Resident memory of the child and its descendants; shared pages are counted for each."""
         return _resident_bytes(self.pid)
 
     def wait(self, seconds: float) -> Exit | None:
@@ -67,7 +67,7 @@ class ChildProcess:
 
     def kill(self) -> None:
         """See :class:`Process`."""
-        self._signal(signal.SIGTERM)  # what handles it may put its affairs in order
+        self._signal(signal.SIGTERM)  # a program that handles it can clean up
         self._await_end(GRACE_SECONDS)
         self._signal(signal.SIGKILL)
         self._child.wait()
@@ -104,7 +104,7 @@ def _family(pid: int) -> list[int]:
 
 
 def _children(pid: int) -> list[int]:
-    """The children of every thread of a process; cheap, for it is asked beside a timed call."""
+    """The children of every thread of a process; cheap, as it is read during timed calls."""
     found = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
@@ -113,7 +113,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _oom_kills() -> int:
-    """How many processes the kernel has ended for want of memory since the machine started."""
+    """How many processes the kernel has ended since boot because memory ran out."""
     for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
         with contextlib.suppress(OSError):
             for line in Path(path).read_text().splitlines():

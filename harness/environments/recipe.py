@@ -1,4 +1,4 @@
-"""The identity of an environment: a hash of its recipe, so that a changed one is another."""
+"""The identity of an environment: a hash of its recipe, so a changed recipe is a new one."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ def base_recipe() -> Path:
 
 
 def default_base(spec: EnvironmentSpec) -> str:
-    """The image to build upon: ``HARNESS_DOCKER_BASE``, or Debian with the recipe's Python."""
+    """The image to build on: ``HARNESS_DOCKER_BASE``, or Debian with the recipe's Python."""
     return os.environ.get("HARNESS_DOCKER_BASE") or f"python:{spec.python}-slim-bookworm"
 
 
 def venv_tag(spec: EnvironmentSpec) -> str:
-    """The tag of the recipe's virtual environment: of its Python and its requirements."""
+    """The tag of the recipe's virtual environment: a hash of its Python and its requirements."""
     return _hash([spec.python], [requirements(spec)])
 
 
 def recipe_digest(spec: EnvironmentSpec) -> str:
-    """The part of an image's tag that does not depend on the image it is built upon."""
+    """The part of an image's tag that does not depend on the image it is built on."""
     return _hash([spec.python], [*_files(spec.recipe), *_files(base_recipe())])
 
 
 def base_tag(spec: EnvironmentSpec, base: str) -> str:
-    """The tag of the shared image, built upon ``base``."""
+    """The tag of the shared image, built on ``base``."""
     return _hash([spec.python, base], _files(base_recipe()))
 
 
 def image_tag(spec: EnvironmentSpec, base: str) -> str:
-    """The tag of the recipe's image, built upon ``base``."""
+    """The tag of the recipe's image, built on ``base``."""
     return _hash([recipe_digest(spec), base], [])
 
 

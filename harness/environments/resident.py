@@ -1,4 +1,4 @@
-"""A codec resident in a worker: started when first used, started again after it died."""
+"""A codec kept loaded in a worker: started when first used, restarted after it died."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from harness.worker import wire
 
 @dataclass(frozen=True)
 class Weights:
-    """The weights of one rate point, as they lie on this machine.
+    """The weights of one rate point on this machine.
 
     Attributes:
         mode: ``pretrained``, ``random`` or ``none``.
-        files: Where each file lies, or would lie, by its name in the manifest.
-        identity: What a record says of them: a file's name and the head of its sha256,
+        files: Where each file is, or would be, by its name in the manifest.
+        identity: How a record names them: a file's name and the start of its sha256,
             ``random``, or nothing for a codec without a network.
     """
 
@@ -34,14 +34,14 @@ class Weights:
 
 @dataclass(frozen=True)
 class Ready:
-    """A codec that can run here, and what it needs for that, found once.
+    """A codec that can run here, and everything it needs for that, located once.
 
     Attributes:
         codec: What its manifest states.
         environment: Where it runs.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        checkout: Of upstream's repository, for a codec that runs its code.
-        weights: By rate point id, of those rate points that are to run.
+        checkout: The checkout of upstream's repository, for a codec that runs its code.
+        weights: The weights of the rate points that are to run, by rate point id.
     """
 
     codec: CodecSpec
@@ -59,7 +59,7 @@ class Ready:
         return [path for path in (self.codec.folder, *sorted(paths)) if path.exists()]
 
     def fields(self, rate: RateSpec) -> wire.Header:
-        """A rate point as it travels on the wire."""
+        """A rate point in the form that is sent to the worker."""
         weights = self.weights[rate.id]
         upstream = self.checkout
         if upstream is not None and self.codec.upstream is not None:
@@ -72,9 +72,9 @@ class Conditions:
     """How a codec is run.
 
     Attributes:
-        threads: How many threads it is to use.
+        threads: The number of threads that it should use.
         limits: Time and memory bounds.
-        log: The file to which all that it prints is appended.
+        log: The file to which everything that it prints is appended.
     """
 
     threads: int
@@ -105,10 +105,10 @@ class ResidentCodec:
 
     @contextmanager
     def use(self) -> Iterator[Worker]:
-        """The worker, with the codec loaded. One that dies within the block is replaced later.
+        """The worker, with the codec loaded. One that dies in the block is replaced on next use.
 
         Raises:
-            WorkerFailure: The codec does not open or load; it is not tried again.
+            WorkerFailure: The codec cannot be opened or loaded; this is not attempted again.
         """
         worker = self._loaded_worker()
         try:
@@ -137,14 +137,14 @@ class ResidentCodec:
             return worker.decode(bitstream)[0]
 
     def warmup(self, shape: tuple[int, ...], calls: int) -> int:
-        """How many warm-up calls an image of ``shape`` needs: none when the size is not new."""
+        """How many warm-up calls an image of ``shape`` needs: none if the size is not new."""
         if shape in self._warm:
             return 0
         self._warm.add(shape)
         return calls
 
     def profile(self, height: int, width: int) -> Profile | None:
-        """Parameters and FLOPs at a size, counted once; ``None`` where the codec cannot tell."""
+        """Parameters and FLOPs at a size, counted once; ``None`` if the codec is not Profiled."""
         if self._worker is None or Profiled.__name__ not in self._worker.capabilities:
             return None
         if (height, width) not in self._profiles:

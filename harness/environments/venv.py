@@ -20,10 +20,10 @@ from harness.errors import HarnessError, Lack
 from harness.paths import cache_folder, whole
 
 OLDEST_PYTHON = (3, 10)
-"""What a worker runs on at least."""
+"""The oldest Python that a worker runs on."""
 
 BUILT = "built.json"
-"""Written into an environment when all is installed."""
+"""Written into an environment once everything is installed."""
 
 Show = Callable[[str], None]
 
@@ -34,7 +34,7 @@ def venvs_folder() -> Path:
 
 
 class Venv(Environment):
-    """Runs a codec in a child process of another interpreter, which sees its own packages alone.
+    """Runs a codec in a child process of another interpreter, which sees only its own packages.
 
     Args:
         spec: The recipe.
@@ -54,7 +54,7 @@ class Venv(Environment):
 
     @property
     def built(self) -> bool:
-        """Whether it was built to the end."""
+        """Whether it was built completely."""
         return self._built.is_file() and self.python.exists()
 
     @property
@@ -64,7 +64,7 @@ class Venv(Environment):
 
     @property
     def size(self) -> int:
-        """What it takes on the disk, in bytes, as found when it was built."""
+        """Its size on disk, in bytes, measured when it was built."""
         return int(json.loads(self._built.read_text())["bytes"])
 
     def lack(self) -> Lack | None:
@@ -106,13 +106,13 @@ class Venv(Environment):
         return {**kept, **active}
 
     def build(self, show: Show) -> None:
-        """Make it, or go on where an earlier attempt was stopped; nothing to do when it is there.
+        """Build it, or continue an interrupted attempt; does nothing if it is built already.
 
         Args:
-            show: Is told each line that the tools print; all is in :attr:`log` too.
+            show: Called with each line that the tools print; the lines also go to :attr:`log`.
 
         Raises:
-            HarnessError: Its Python is not here, or something does not install.
+            HarnessError: Its Python is not here, or a package cannot be installed.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("a") as log:
@@ -120,15 +120,15 @@ class Venv(Environment):
             if self.built:
                 return
 
-            def told(line: str) -> None:
+            def show_and_log(line: str) -> None:
                 show(line)
                 log.write(line + "\n")
 
             def step(problem: str, *command: str | Path) -> None:
-                self._run(command, problem, told)
+                self._run(command, problem, show_and_log)
 
             step(
-                "the virtual environment could not be made",
+                "the virtual environment could not be created",
                 *(interpreter(self.spec), "-m", "venv", self.folder),
             )
             step(
@@ -160,15 +160,17 @@ class Venv(Environment):
         if process.returncode != 0:
             raise HarnessError(
                 f"environment '{self.spec.name}': {problem}: {last}",
-                f"see {self.log}; 'harness env build {self.spec.name}' goes on from there",
+                f"see {self.log}; 'harness env build {self.spec.name}' continues from there",
             )
 
 
 def remove_all(name: str) -> list[Path]:
-    """Delete the virtual environments of a name, those of older recipes too. Returns which."""
+    """Delete an environment's virtual environments, including older ones. Returns which."""
     folders = sorted(venvs_folder().glob(f"{name}-{'[0-9a-f]' * TAG_DIGITS}"))
     for folder in folders:
-        (folder / BUILT).unlink(missing_ok=True)  # first: half an environment is none
+        (folder / BUILT).unlink(
+            missing_ok=True
+        )  # first: half an environment must not count as built
         shutil.rmtree(folder, ignore_errors=True)
         folder.with_name(f"{folder.name}.log").unlink(missing_ok=True)
     return folders
@@ -184,7 +186,8 @@ def interpreter(spec: EnvironmentSpec) -> str:
     if version < OLDEST_PYTHON:
         oldest = ".".join(map(str, OLDEST_PYTHON))
         raise HarnessError(
-            f"environment '{spec.name}' asks for Python {spec.python}; workers need {oldest} or up"
+            f"environment '{spec.name}' asks for Python {spec.python}; workers need at least "
+            f"{oldest}"
         )
     if version == sys.version_info[: len(version)]:
         return sys.executable
@@ -198,6 +201,6 @@ def interpreter(spec: EnvironmentSpec) -> str:
 
 
 def size_of(folder: Path) -> int:
-    """What the files of a folder take, in bytes."""
+    """The total size of a folder's files, in bytes."""
     files = (path.lstat() for path in folder.rglob("*"))
     return sum(status.st_size for status in files)

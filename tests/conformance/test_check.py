@@ -65,7 +65,7 @@ def test_what_a_codec_prints_is_kept_in_the_log_and_off_the_wire(tmp_path):
         ("returns-nothing", "codes a photograph", "decode returned NoneType, not a numpy array"),
         ("returns-text", "codes a photograph", "encode returned str, not bytes"),
         ("leaks-and-raises", "decodes in another process", "decodes only where it was encoded"),
-        ("leaks-and-grays", "decodes in another process", "decodes differently than where"),
+        ("leaks-and-grays", "decodes in another process", "decodes differently from where"),
         ("external-fails", "codes a photograph", "no such level: worst"),
     ],
 )
@@ -98,7 +98,11 @@ def test_time_and_memory_are_bounded(name, remark, tmp_path):
     ("name", "failing", "remark"),
     [
         ("accepts-truncation", {"cut bitstreams"}, "although it is cut to 16, "),
-        ("nondeterministic", {"same bytes again"}, "the same photograph encodes to other bytes"),
+        (
+            "nondeterministic",
+            {"same bytes again"},
+            "the same photograph encodes to different bytes",
+        ),
         ("ignores-rate", {"every rate point"}, "bitrate does not rise to bits5"),
         (
             "crashes-on-garbage",

@@ -89,7 +89,7 @@ def test_another_recipe_is_another_environment(tmp_path):
 def test_a_python_that_is_not_here_is_told_with_the_way_on():
     with pytest.raises(HarnessError, match=r"needs Python 3\.99.*--backend docker"):
         interpreter(replace(RECIPE, python="3.99"))
-    with pytest.raises(HarnessError, match=r"asks for Python 3\.8; workers need 3\.10"):
+    with pytest.raises(HarnessError, match=r"asks for Python 3\.8; workers need at least 3\.10"):
         interpreter(replace(RECIPE, python="3.8"))
 
 
