@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-
-GRACE_SECONDS = 1.0
-"""How long a process may take to end after SIGTERM before SIGKILL is sent."""
 
 
 @dataclass(frozen=True)
@@ -67,23 +63,9 @@ class ChildProcess:
 
     def kill(self) -> None:
         """See :class:`Process`."""
-        self._signal(signal.SIGTERM)  # a program that handles it can clean up
-        self._await_end(GRACE_SECONDS)
-        self._signal(signal.SIGKILL)
-        self._child.wait()
-
-    def _await_end(self, seconds: float) -> None:
-        """Return as soon as the process has ended; ``Popen.wait`` would poll for it."""
-        if self._child.poll() is None:
-            ended = os.pidfd_open(self.pid)
-            try:
-                select.select([ended], [], [], seconds)
-            finally:
-                os.close(ended)
-
-    def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+            os.killpg(self.pid, signal.SIGKILL)
+        self._child.wait()
 
 
 def _resident_bytes(root: int) -> int:

@@ -9,68 +9,28 @@ something outside its bytes, and the records say so.
 from __future__ import annotations
 
 import hashlib
-import json
-import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from harness.catalog.codec_spec import RateSpec
 from harness.codec import Image
-from harness.environments.client import Limits, Measured, WorkerFailure
+from harness.environments.client import Limits, WorkerFailure
 from harness.environments.resident import Conditions, Ready, ResidentCodec
 from harness.errors import HarnessError, Reason, Status
-from harness.measure.images import Images
-from harness.measure.observer import Observer
+from harness.measure.context import Context
+from harness.measure.recording import new_record, remark, set_loading, set_timing
 from harness.plan.cases import Batch, Case
-from harness.plan.request import Settings
 from harness.store.records import CaseRecord
-from harness.store.run_store import RunStore
 from harness.store.shards import write_bytes
 
 LOAD_SECONDS = 1800.0
 SAME_IMAGE = 1.0
 """Largest mean difference, in 8-bit steps, of two decodings that count as the same image."""
-
-
-class Recorder(Protocol):
-    """Takes finished records: a run's store, or what makes one record of several rounds."""
-
-    def add_cases(self, records: Iterable[CaseRecord]) -> None:
-        """Write them as one shard."""
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the batches of a run share.
-
-    Attributes:
-        store: The run's folder.
-        settings: How to measure.
-        images: Photographs and reconstructions.
-        observer: Who is told of each case.
-        recorder: Where records go.
-        machine: The machine's fingerprint.
-        invocation: The id of the run's manifest.
-        is_search: Whether the batches belong to the search for the largest image.
-        speed_only: Time and memory alone: no probe of the decoder, no reconstruction kept.
-    """
-
-    store: RunStore
-    settings: Settings
-    images: Images
-    observer: Observer
-    recorder: Recorder
-    machine: str
-    invocation: str
-    is_search: bool = False
-    speed_only: bool = False
 
 
 @dataclass
@@ -102,7 +62,7 @@ def measure_batch(batch: Batch, context: Context) -> None:
     ready = batch.model.ready
     environment = ready.environment.label if isinstance(ready, Ready) else None
     progress = [
-        Progress(case, _new_record(batch, case, context, environment)) for case in batch.cases
+        Progress(case, new_record(batch, case, context, environment)) for case in batch.cases
     ]
     if not isinstance(ready, Ready):
         message = str(ready)
@@ -195,8 +155,8 @@ class Passes:
             record.bpp = 8 * length / (height * width)
             record.bitstream_sha256 = hashlib.sha256(item.bitstream).hexdigest()
             record.deterministic = deterministic
-            _set_loading(record, codec)
-            _set_timing(record, "encode", measured)
+            set_loading(record, codec)
+            set_timing(record, "encode", measured)
             if settings.keep != "none":
                 write_bytes(self._file("bitstreams", item.case, ".bin"), item.bitstream)
                 record.kept_bytes = length
@@ -238,10 +198,10 @@ class Passes:
         except WorkerFailure as failure:
             item.fail(failure)
         else:
-            _set_timing(record, "decode", measured)
-            _set_loading(record, codec)
+            set_timing(record, "decode", measured)
+            set_loading(record, codec)
             if image.shape == shape:
-                item.end(Status.OK, None, _remark(record))
+                item.end(Status.OK, None, remark(record))
             else:
                 message = f"decode returned {_size(image.shape)}, not {_size(shape)}"
                 item.end(Status.WRONG_OUTPUT, Reason.SHAPE, message)
@@ -302,60 +262,6 @@ def _leak(probe: Image, image: Image | None, record: CaseRecord) -> tuple[Status
 
 def _size(shape: tuple[int, ...]) -> str:
     return f"{shape[0]}x{shape[1]}"
-
-
-def _new_record(batch: Batch, case: Case, context: Context, environment: str | None) -> CaseRecord:
-    """A record that says which case it is of, and under which conditions it is measured."""
-    codec, model, settings = batch.codec, batch.model, context.settings
-    return CaseRecord(
-        case=case.id,
-        codec=codec.name,
-        title=codec.title,
-        family=codec.family,
-        rate=case.rate.id,
-        rate_index=codec.rates.index(case.rate),
-        checkpoint=model.checkpoint,
-        weights=model.weights,
-        options=json.dumps({**codec.options, **case.rate.options}, sort_keys=True),
-        dataset=batch.dataset,
-        image=case.image.name,
-        image_sha256=case.image.sha256,
-        resolution=str(batch.resolution),
-        device=model.device,
-        environment=environment,
-        threads=settings.threads,
-        repeats=settings.repeats,
-        timing_scope=codec.timing_scope,
-        shared_encode=codec.progressive,
-        machine=context.machine,
-        invocation=context.invocation,
-        frontier="tried" if context.is_search else None,
-        started=datetime.now(UTC),
-    )
-
-
-def _set_timing(record: CaseRecord, which: str, measured: Measured) -> None:
-    figures = {
-        "ms": statistics.median(measured.samples_ms),
-        "samples_ms": measured.samples_ms,
-        "peak_rss_bytes": measured.peak_rss_bytes,
-        "peak_device_bytes": measured.peak_device_bytes,
-        "peak_device_reserved_bytes": measured.peak_device_reserved_bytes,
-    }
-    for name, value in figures.items():
-        setattr(record, f"{which}_{name}", value)
-
-
-def _set_loading(record: CaseRecord, codec: ResidentCodec) -> None:
-    if codec.loaded is not None:
-        record.load_ms = codec.loaded.ms
-        record.facts = json.dumps(dict(codec.loaded.facts), sort_keys=True)
-
-
-def _remark(record: CaseRecord) -> str | None:
-    if record.deterministic is False:
-        return "not deterministic: encoding the image again gave other bytes"
-    return None
 
 
 def _finished(item: Progress, log: Path) -> CaseRecord:

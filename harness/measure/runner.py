@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from harness.catalog.metrics import METRICS
 from harness.errors import Status
 from harness.images.resolution import POLICY
-from harness.measure.batch import Context, measure_batch
+from harness.measure.batch import measure_batch
+from harness.measure.context import Context
 from harness.measure.images import Images
 from harness.measure.lock import machine_to_itself
 from harness.measure.observer import Observer, waiting

@@ -15,7 +15,8 @@ from typing import Any
 
 from harness.errors import Reason, Status
 from harness.images.resolution import Resolution
-from harness.measure.batch import Context, measure_batch
+from harness.measure.batch import measure_batch
+from harness.measure.context import Context
 from harness.measure.lock import machine_to_itself
 from harness.measure.observer import Observer, waiting
 from harness.measure.runner import Work

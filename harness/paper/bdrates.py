@@ -144,7 +144,7 @@ class _Builder:
             reproductions += [*of_codec, self._average_reproduction(codec, of_codec)]
         name, title = self.metric.name, self.metric.title
         return reproduction_table(
-            f"bdrate-{name}-twin",
+            f"bdrate-{name}-reproduction",
             f"BD-rate (%) by {title}: measured beside published",
             ("Method", "Data set"),
             reproductions,

@@ -38,7 +38,7 @@ def rates_reproduction(results: PaperResults, reference: Reference) -> Table | N
         for reproduction in _reproductions(row, means, results)
     ]
     return reproduction_table(
-        "rates-twin",
+        "rates-reproduction",
         "Rate points: measured beside published",
         ("Method", "Data set", "Rate", "Quantity"),
         reproductions,

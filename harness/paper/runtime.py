@@ -210,7 +210,9 @@ class _Builder:
         remarks = [f"{clock} of codecs.", f"{memory} the process's."]
         heads = ("Method", "Resolution", "Quantity")
         title = "Runtime and memory: measured beside published" + self._conditions()
-        return reproduction_table(f"runtime{suffix}-twin", title, heads, reproductions, remarks)
+        return reproduction_table(
+            f"runtime{suffix}-reproduction", title, heads, reproductions, remarks
+        )
 
     def _reproduction(
         self, codec: str, environment: str, resolution: str, quantity: str, cell: Cell

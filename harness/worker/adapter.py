@@ -36,7 +36,7 @@ def codec_class(folder: Path, entry: str) -> type[Codec]:
             raise
         problem = f"module '{error.name}' is not installed for {sys.executable}"
         remedy = "install it there, or choose another --environment ('harness env list')"
-        raise Unavailable(f"{problem}; {remedy}") from error
+        raise Unavailable(problem, remedy) from error
     found = getattr(module, class_name)
     if not (isinstance(found, type) and issubclass(found, Codec)):
         raise TypeError(f"{entry} in {folder} is not a subclass of harness.codec.Codec")

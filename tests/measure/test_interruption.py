@@ -31,6 +31,7 @@ def command(photographs, results, codec="well-behaved,bit-planes"):
 def popen(arguments):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HARNESS_ADAPTERS": str(ADAPTERS)}
     pipe = subprocess.PIPE
+    arguments = ["env", "--default-signal=INT", *arguments]  # a job of a shell may ignore it
     return subprocess.Popen(arguments, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 

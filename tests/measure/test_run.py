@@ -1,5 +1,6 @@
 """A run records how each case ended, loses nothing, and doubles nothing."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -303,3 +304,48 @@ def test_weights_that_are_not_the_published_ones_do_not_run(tmp_path, photograph
     frame = measure(tmp_path, photographs, "pinned", rate=[], limit=1)
     assert set(frame["status"]) == {"unavailable"}
     assert frame["message"].str.contains("truncated or of another version").all()
+
+
+def test_after_an_upgrade_of_a_metric_s_package_the_same_command_scores_again(
+    tmp_path, photographs, monkeypatch
+):
+    def run():
+        seen = Counting()
+        frame = measure(tmp_path / "results", photographs, "well-behaved", metric="psnr,ms_ssim",
+                        observer=seen)  # fmt: skip
+        return frame, seen
+
+    before, _ = run()
+    _, again = run()
+    assert (again.measured, again.scores) == (0, 0)
+    newer = tmp_path / "site" / "pytorch_msssim-99.0.dist-info"
+    newer.mkdir(parents=True)
+    (newer / "METADATA").write_text("Metadata-Version: 2.1\nName: pytorch-msssim\nVersion: 99.0\n")
+    monkeypatch.syspath_prepend(str(newer.parent))
+    after, upgraded = run()
+    assert upgraded.measured == 0
+    assert upgraded.scores == len(before)
+    assert set(after["ms_ssim_card"]).isdisjoint(before["ms_ssim_card"])
+    assert list(after["ms_ssim"]) == list(before["ms_ssim"])
+    assert list(after["psnr_card"]) == list(before["psnr_card"])
+    _, again = run()
+    assert (again.measured, again.scores) == (0, 0)
+
+
+def test_a_value_stays_where_its_metric_can_no_longer_be_computed(
+    tmp_path, photographs, monkeypatch
+):
+    def run():
+        return measure(tmp_path, photographs, "well-behaved", limit=1, metric="psnr,ms_ssim")
+
+    before = run()
+    monkeypatch.setattr("importlib.util.find_spec", without("pytorch_msssim"))
+    after = run()
+    assert list(after["ms_ssim"]) == list(before["ms_ssim"])
+    assert list(after["blanks"]) == ["{}"]
+
+
+def without(module):
+    """``find_spec`` of a machine on which a module is not installed."""
+    find = importlib.util.find_spec
+    return lambda name, *rest: None if name == module else find(name, *rest)

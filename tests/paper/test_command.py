@@ -60,8 +60,9 @@ def test_one_command_writes_every_table_its_reproduction_the_figures_and_a_page(
     printed = answer.output.split()
     assert {str(path) for path in out.rglob("*") if path.is_file()} == set(printed)
     names = {path.name for path in out.rglob("*")}
-    assert {"index.html", "bdrate-psnr.csv", "bdrate-psnr.tex", "bdrate-psnr-twin.md",
-            "runtime.tex", "runtime-twin.csv", "coverage.md", "sources.md"} <= names  # fmt: skip
+    assert {"index.html", "bdrate-psnr.csv", "bdrate-psnr.tex", "bdrate-psnr-reproduction.md",
+            "runtime.tex", "runtime-reproduction.csv", "coverage.md",
+            "sources.md"} <= names  # fmt: skip
     assert {"rd-My-photographs-psnr.pdf", "rd-My-photographs-psnr.png"} <= names
     rows = list(csv.DictReader((out / "tables" / "bdrate-psnr.csv").open()))
     webp = next(row for row in rows if row["codec"] == "WebP")

@@ -8,11 +8,12 @@ import pytest
 from click.testing import CliRunner
 from lacking import lack_of
 
+import harness
 from harness.catalog.codec_manifest import read_codec
 from harness.cli import group
 from harness.environments import Venv
 from harness.environments.venv import BUILT
-from harness.errors import ManifestError
+from harness.errors import HarnessError, ManifestError
 from harness.paths import find_upstream
 from harness.plan.prepare import prepare
 from harness.plan.request import Request
@@ -190,3 +191,37 @@ def test_an_extension_needs_a_checkout_to_be_built_in(spec):
     path.write_text(text[: text.index("[upstream]")] + text[text.index("[environment]") :])
     with pytest.raises(ManifestError, match=r"needs the \[upstream\]"):
         read_codec(path)
+
+
+def test_every_command_refuses_a_changed_checkout(spec, checkout, tmp_path, photographs):
+    folder = checkout.rename(tmp_path / "checkouts" / "theirs")
+    (folder / "codec" / "coder" / "ans.cpython-311.so").write_bytes(b"built")
+    (folder / "codec" / "model.py").write_text("better")
+    image = photographs / "coffee.png"
+    options = ["--environment", "inline", "--weights", "random"]
+    for command in (
+        ["run", "--codec", "theirs", "--dataset", str(photographs), "--no-report", *options,
+         "--results", str(tmp_path / "results")],
+        ["plan", "--codec", "theirs", "--dataset", str(photographs), *options],
+        ["check", "theirs", *options],
+        ["encode", str(image), str(tmp_path / "out"), "--codec", "theirs", *options],
+        ["decode", str(image), str(tmp_path / "out.png"), "--codec", "theirs", *options],
+    ):  # fmt: skip
+        done = CliRunner().invoke(group, command)
+        said = f"{done.output}{done.exception}"
+        assert "model.py was changed; run: git -C" in said, command
+    with pytest.raises(HarnessError, match="was changed") as refused:
+        harness.load_codec("theirs", environment="inline", weights="random")
+    assert refused.value.remedy.startswith("run: git -C")
+
+
+def test_truncated_weights_are_seen_before_a_codec_starts(spec, checkout, tmp_path):
+    path = spec.folder / "codec.toml"
+    path.write_text(path.read_text().replace('file = "low.pt"', 'file = "low.pt"\nsize = 1000'))
+    (tmp_path / "weights" / "low.pt").write_bytes(b"half of them")
+    codec = read_codec(path)[0]
+    lack = Readiness(environment="inline").weights(codec, codec.rates[0])
+    assert "truncated or of another version: their size is 12 bytes, not 1000" in lack.problem
+    assert lack.remedy == "delete the file and get it again"
+    [need] = [n for n in Readiness(environment="inline").needs(codec) if n.name == "weights"]
+    assert need.lack == lack, "doctor and list say so, too"
