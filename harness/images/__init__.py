@@ -1,1 +1,1 @@
-"""Reads photographs, derives the resolutions that are measured, and remembers what files hold."""
+"""Reads photographs, derives the resolutions that are measured, and remembers file facts."""

@@ -1,9 +1,9 @@
-"""Finds the photographs of a data set: in folders of the user, in the cache, or by download.
+"""Finds the photographs of a data set: in the user's folders, in the cache, or by download.
 
 A data set is a manifest in ``datasets/``, or any folder of images. A manifest's files are looked
-for in the folders that ``HARNESS_DATA`` names, then in the cache, and then downloaded into the
-cache, unless ``HARNESS_OFFLINE=1`` forbids it. Every file is read whole once, so that a damaged
-one is refused when the run is planned and not in the middle of it.
+for in the folders that ``HARNESS_DATA`` names, then in the cache; what is missing is downloaded
+into the cache, unless ``HARNESS_OFFLINE=1`` forbids it. Every file is read completely once, so that
+a damaged one is refused when the run is planned and not in the middle of it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IMAGE_SUFFIXES = frozenset(
         *(".avif", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".pfm", ".tga"),
     )
 )
-"""The files of a folder that are taken for images. Those of the second line are refused by name."""
+"""The files in a folder that count as images. Those of the second line are refused by name."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class SourceImage:
     """One photograph of a data set.
 
     Attributes:
-        name: Unique in its data set: the file's name, or in a folder of the user its path from
-            there, with ``/`` between the parts.
-        path: Where the file lies on this machine.
-        sha256: Of the file.
+        name: Unique in its data set: the file's name; in a user's folder, its path relative to
+            that folder, with ``/`` between the parts.
+        path: Where the file is on this machine.
+        sha256: Of the file's bytes, in hexadecimal.
         height: In pixels, of the upright image.
         width: In pixels.
     """
@@ -51,13 +51,13 @@ class SourceImage:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set as it lies on this machine.
+    """A data set on this machine.
 
     Attributes:
         name: What the records call it.
         title: What tables and figures call it.
-        licence: The manifest's statement, or ``""`` for a folder.
-        images: In the manifest's order, or natural order of names (``2.png`` before ``10.png``).
+        licence: As the manifest states it, or ``""`` for a folder.
+        images: In the manifest's order, or natural order by name (``2.png`` before ``10.png``).
         refused: Files that cannot be measured, with the reason.
     """
 
@@ -70,7 +70,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A file that is an image of the data set, if it reads and is the one that is meant."""
+    """A file that is an image of the data set, if it can be read and is the expected one."""
 
     name: str
     path: Path
@@ -82,15 +82,15 @@ def resolve(name: str, *, download: bool = True, limit: int | None = None) -> Da
 
     Args:
         name: A manifest's name, the name of a folder in a ``HARNESS_DATA`` folder, or the path
-            of a folder, which is searched with its subfolders. A folder that bears a manifest's
-            name is held to that manifest, so that its records compare with others'.
+            of a folder, which is searched with its subfolders. A folder that has a manifest's
+            name must match that manifest, so that its records can be compared with others'.
         download: Whether missing files may be downloaded.
-        limit: Take only the first so many images; no other file is downloaded or required.
+        limit: Use only the first ``limit`` images; no other file is downloaded or required.
 
     Raises:
         UnknownName: There is no such data set.
-        ManifestError: There is, but its manifest does not read.
-        HarnessError: Its files are not here and cannot be had, or none can be measured.
+        ManifestError: Its manifest cannot be read.
+        HarnessError: Its files are missing and cannot be downloaded, or none can be measured.
     """
     if limit is not None and limit < 1:
         raise HarnessError(f"a limit of {limit} images leaves nothing to measure")
@@ -110,7 +110,7 @@ def resolve(name: str, *, download: bool = True, limit: int | None = None) -> Da
     files = scan(folder)
     if not files:
         raise HarnessError(
-            f"folder {folder} holds no images", "they are known by endings such as .png or .jpg"
+            f"folder {folder} holds no images", "their names must end in .png, .jpg or the like"
         )
     candidates = (_Candidate(path.relative_to(folder).as_posix(), path) for path in files)
     return _examined(folder.name, folder.name, "", candidates, limit)
@@ -126,7 +126,7 @@ def _folder(text: str, known: Iterable[str]) -> Path:
     if is_path or Path(text).exists():
         what = "is not a folder" if Path(text).expanduser().exists() else "does not exist"
         raise HarnessError(f"dataset {text} {what}", "name a folder of images")
-    raise UnknownName("dataset", text, known, "a folder of images is named by its path")
+    raise UnknownName("dataset", text, known, "to use a folder of images, give its path")
 
 
 def data_roots() -> list[Path]:
@@ -142,13 +142,15 @@ def places(name: str) -> list[Path]:
 
 
 def scan(folder: Path) -> list[Path]:
-    """The image files of a folder and its subfolders, in natural order; hidden ones are not."""
+    """The image files of a folder and its subfolders, in natural order, without hidden ones."""
     paths = (
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in IMAGE_SUFFIXES
         and not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
-        and (path.is_file() or path.is_symlink())  # to nothing: refused by name when it is read
+        and (
+            path.is_file() or path.is_symlink()
+        )  # a broken link is refused by name when it is read
     )
     return sorted(paths, key=lambda path: _natural(path.relative_to(folder).as_posix()))
 
@@ -161,7 +163,7 @@ def _natural(name: str) -> tuple[list[str | int], str]:
 def count_here(spec: DatasetSpec) -> tuple[int, Path | None]:
     """How many images of a data set are on this machine, and the folder of the first of them.
 
-    Files are counted and not opened.
+    Files are counted, not opened.
     """
     if spec.archive:
         counts = ((len(scan(place)), place) for place in places(spec.name) if place.is_dir())
@@ -174,7 +176,7 @@ def count_here(spec: DatasetSpec) -> tuple[int, Path | None]:
 def _held_to(
     spec: DatasetSpec, search: Sequence[Path], limit: int | None, *, download: bool
 ) -> Dataset:
-    """The data set of a manifest, from the folders of ``search``."""
+    """The data set that a manifest describes, from the folders in ``search``."""
     wanted = min(limit or spec.count, spec.count)
     choose = _from_archive if spec.archive else _from_files
     candidates = choose(spec, search, wanted, download=download)
@@ -225,7 +227,7 @@ def _not_here(spec: DatasetSpec, what: str, search: Sequence[Path], address: str
         off = "HARNESS_OFFLINE forbids downloads: unset it, or " if is_offline() else ""
         remedy = (
             f"{off}download {address}{unpack} into {cached}, "
-            f"or name in HARNESS_DATA a folder that has {spec.name}/"
+            f"or set HARNESS_DATA to a folder that has {spec.name}/"
         )
     folders = " or ".join(map(str, search))
     return HarnessError(f"dataset '{spec.name}' is not in {folders}: {what}", remedy)
@@ -234,7 +236,7 @@ def _not_here(spec: DatasetSpec, what: str, search: Sequence[Path], address: str
 def _examined(
     name: str, title: str, licence: str, candidates: Iterable[_Candidate], limit: int | None
 ) -> Dataset:
-    """The data set of those candidates, the first ``limit`` of them, that can be measured."""
+    """The data set of the candidates that can be measured, at most ``limit`` of them."""
     images: list[SourceImage] = []
     refused: list[tuple[Path, str]] = []
     with image_memory() as memory:
@@ -248,7 +250,7 @@ def _examined(
             if candidate.sha256 not in (None, facts.sha256):
                 reason = (
                     f"is not the {candidate.name} of {title}: its sha256 is {facts.sha256}, "
-                    f"not {candidate.sha256}; replace it by the original file"
+                    f"not {candidate.sha256}; replace it with the original file"
                 )
                 refused.append((path, reason))
                 continue

@@ -1,6 +1,6 @@
 """Reads photographs as 8-bit sRGB arrays, or refuses them by name; writes PNG.
 
-What is measured must be what the file shows, so nothing is converted silently at a loss:
+What is measured must be what the file shows, so no conversion silently loses anything:
 
 - EXIF orientation is applied.
 - An ICC profile other than sRGB is converted to sRGB (relative colorimetric, black point
@@ -34,7 +34,7 @@ from harness.errors import HarnessError, ImageError
 from harness.paths import whole
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")
-"""What is read, by Pillow's names. Others would lose depth or frames without a word."""
+"""What is read, by Pillow's names. Others would silently lose depth or frames."""
 
 MAX_PIXELS = 2**28
 BITS = 8
@@ -99,7 +99,7 @@ def write_png(path: str | os.PathLike[str], image: Image) -> None:
     """Write an image (uint8, H x W x 3, RGB) losslessly; the file appears complete or not at all.
 
     Raises:
-        HarnessError: The file cannot be written: a full disk, a folder that is not writable.
+        HarnessError: The file cannot be written: the disk is full, or the folder is not writable.
     """
     path = Path(path)
     try:
@@ -116,7 +116,7 @@ def round_to_uint8(values: npt.NDArray[np.floating[Any]]) -> Image:
     """Round samples on the scale 0 to 255 to the nearest level (ties to even), and clip.
 
     Raises:
-        ValueError: A sample is NaN, which no level stands for.
+        ValueError: A sample is NaN.
     """
     if np.isnan(values).any():
         raise ValueError("the image has samples that are NaN")
@@ -176,7 +176,7 @@ def _check_header(image: PIL.Image.Image, path: Path) -> None:
 
 
 def _has_deep_samples(image: PIL.Image.Image) -> bool:
-    """Whether samples have more than 8 bits, which Pillow drops from colour images silently."""
+    """Whether samples have more than 8 bits; Pillow silently drops the rest in colour images."""
     if isinstance(image, TiffImageFile):
         return any(bits > BITS for bits in image.tag_v2.get(Tag.BitsPerSample, ()))
     for tile in getattr(image, "tile", ()):
@@ -189,13 +189,13 @@ def _has_deep_samples(image: PIL.Image.Image) -> bool:
 
 
 def _check_png(path: Path) -> None:
-    """Check the CRC of every chunk, which Pillow does not when it decodes pixels."""
+    """Check the CRC of every chunk, which Pillow does not do when it decodes pixels."""
     with _open(path) as image:
         image.verify()
 
 
 def _opaque(image: PIL.Image.Image, path: Path) -> PIL.Image.Image:
-    """The image as L or RGB, when no pixel is transparent."""
+    """The image as L or RGB; refused if a pixel is transparent."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if np.asarray(image.getchannel("A")).min() < WHITE:
@@ -205,7 +205,7 @@ def _opaque(image: PIL.Image.Image, path: Path) -> PIL.Image.Image:
 
 
 def _in_srgb(image: PIL.Image.Image, path: Path) -> PIL.Image.Image:
-    """An image of mode L or RGB, by its ICC profile, as RGB in sRGB."""
+    """An image of mode L or RGB, converted by its ICC profile to RGB in sRGB."""
     profile = image.info.get("icc_profile")
     if not profile:
         return image.convert("RGB")

@@ -1,4 +1,4 @@
-"""The sha256 and the size of image files, remembered once they were read, so planning is quick."""
+"""The sha256 and size of image files, remembered once they were read, so planning is quick."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.assets.digests import FileMemory, sha256_of
 
 KIND = "image 1"
-"""Its number grows when files.py reads a file to another size, or refuses what it took."""
+"""Its number is raised when files.py changes which size a file has, or which files it refuses."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def image_memory(path: Path | None = None) -> FileMemory:
 
 
 def image_facts(path: Path, memory: FileMemory) -> ImageFacts:
-    """The facts of an image file, which is read whole when it is new or has changed.
+    """The facts of an image file, which is read completely if it is new or has changed.
 
     Raises:
         ImageError: It cannot be measured as it is.
@@ -34,7 +34,7 @@ def image_facts(path: Path, memory: FileMemory) -> ImageFacts:
     try:
         known = memory.recall(path)
     except OSError:
-        return _read(path)  # which says in its own words why the file cannot be read
+        return _read(path)  # which raises an error that says why it cannot be read
     if known is not None:
         return ImageFacts(*known)
     facts = _read(path)

@@ -1,4 +1,4 @@
-"""Derives the resolutions that are measured from the source photographs, by one stated policy."""
+"""Derives the measured resolutions from the source photographs, by one stated policy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POLICY = (
     "antialiased Lanczos filter on 8-bit sRGB samples, and cropped to its centre; a source of "
     "exactly the target's size is taken as it is; nothing is enlarged unless asked for"
 )
-"""How a resolution is derived; part of the records. Its first word changes when pixels would."""
+"""How a resolution is derived; part of the records. Its first word changes when pixels change."""
 
 _SIZE = re.compile(r"(\d{1,6})\s*[x×]\s*(\d{1,6})")  # noqa: RUF001
 
@@ -37,7 +37,7 @@ NATIVE = Resolution(0, 0)
 
 
 def parse(text: str) -> tuple[Resolution, ...]:
-    """Read ``512x768,1080x1920`` (height x width) or ``native``; doubles are dropped.
+    """Read ``512x768,1080x1920`` (height x width) or ``native``; duplicates are dropped.
 
     Raises:
         HarnessError: A part is neither; the message names it.
@@ -59,7 +59,7 @@ def _parse_one(text: str) -> Resolution:
 
 
 def target_size(size: tuple[int, int], resolution: Resolution) -> tuple[int, int]:
-    """The height and width that a source of ``size`` (height, width) gets at ``resolution``."""
+    """The height and width of a source of ``size`` (height, width) at ``resolution``."""
     if resolution == NATIVE:
         return size
     short, long = sorted((resolution.height, resolution.width))
@@ -70,13 +70,13 @@ def target_size(size: tuple[int, int], resolution: Resolution) -> tuple[int, int
 
 
 def fits(size: tuple[int, int], resolution: Resolution, *, upsample: bool = False) -> str | None:
-    """Why a source of ``size`` (height, width) is skipped at ``resolution``; ``None`` if not."""
+    """Why a source of ``size`` (height, width) is skipped at ``resolution``, or ``None``."""
     height, width = target_size(size, resolution)
     if upsample or (size[0] >= height and size[1] >= width):
         return None
     return (
         f"the source, {size[0]}x{size[1]}, is smaller than {height}x{width}, "
-        "and enlarging was not asked for"
+        "and enlarging was not requested"
     )
 
 
@@ -85,7 +85,7 @@ def derive(image: Image, resolution: Resolution, *, upsample: bool = False) -> I
 
     Args:
         image: uint8, H x W x 3, RGB, sRGB.
-        resolution: The size to reach.
+        resolution: The target size.
         upsample: Whether a source that is too small is enlarged.
 
     Returns:

@@ -1,8 +1,8 @@
 """Measures one batch: an encode pass in one process, a decode pass in another, one shard.
 
 The decoder gets the bytes and nothing else: it runs in a process that never saw the image.
-After the encode pass the encoding process decodes the first bitstream too; where that gives
-another image than the decode pass, or succeeds where the decode pass fails, the codec needs
+After the encode pass, the encoding process also decodes the first bitstream. If that gives a
+different image than the decode pass, or succeeds where the decode pass fails, the codec needs
 something outside its bytes, and the records say so.
 """
 
@@ -30,7 +30,7 @@ from harness.store.shards import write_bytes
 
 LOAD_SECONDS = 1800.0
 SAME_IMAGE = 1.0
-"""Largest mean difference, in 8-bit steps, of two decodings that count as the same image."""
+"""Largest mean difference, in 8-bit steps, between two decodings that count as the same image."""
 
 
 @dataclass
@@ -56,8 +56,8 @@ class Progress:
 def measure_batch(batch: Batch, context: Context) -> None:
     """Measure the cases of a batch and write them as one shard.
 
-    What was finished is written also when the batch is interrupted. The cases of a codec that
-    cannot run here are recorded so, and not tried.
+    Finished cases are written even if the batch is interrupted. The cases of a codec that cannot
+    run here are recorded as such, without an attempt.
     """
     ready = batch.model.ready
     environment = ready.environment.label if isinstance(ready, Ready) else None
@@ -84,16 +84,16 @@ def measure_batch(batch: Batch, context: Context) -> None:
 
 @dataclass
 class Passes:
-    """The two passes over a batch, each in a worker that is started again when it dies."""
+    """The two passes over a batch, each in a worker that is restarted if it dies."""
 
     batch: Batch
     ready: Ready
     context: Context
     log: Path
     probe: Image | None = None
-    """The first bitstream of the batch as the encoding process decodes it."""
+    """The image that the encoding process decodes from the first bitstream of the batch."""
     leak: tuple[Status, str] | None = None
-    """Status and message of a codec whose decoder needs something outside the bytes."""
+    """Status and message if the decoder needs something outside the bytes."""
 
     def encode(self, progress: Sequence[Progress]) -> None:
         """Encode every image, and write the bitstreams."""
@@ -109,7 +109,7 @@ class Passes:
                 self._probe(codec, progress)
 
     def _encode_image(self, codec: ResidentCodec, items: list[Progress]) -> None:
-        """Encode one image for all its rate points: more than one where they are prefixes."""
+        """Encode one image once for all of ``items``: several rate points if they are prefixes."""
         start = time.perf_counter()
         try:
             image = self.context.images.photograph(self.batch, items[0].case)
@@ -162,7 +162,7 @@ class Passes:
                 record.kept_bytes = length
 
     def _probe(self, codec: ResidentCodec, progress: Sequence[Progress]) -> None:
-        """Decode the first bitstream where it was made; failures are for the decode pass."""
+        """Decode the first bitstream in the process that made it; failures are ignored here."""
         first = next((item for item in progress if item.bitstream is not None), None)
         if first is None or first.bitstream is None:
             return
@@ -242,13 +242,13 @@ OUTSIDE_FAILS = (
     "that is not in the bitstream ({})"
 )
 OUTSIDE_DIFFERS = (
-    "a fresh process decodes another image than the process that encoded: the decoder depends on "
+    "a fresh process decodes a different image than the one that encoded: the decoder depends on "
     "something that is not in the bitstream"
 )
 
 
 def _leak(probe: Image, image: Image | None, record: CaseRecord) -> tuple[Status, str] | None:
-    """Status and message when the encoding process decodes, and a fresh one does not, or else."""
+    """Status and message if a fresh process fails to decode, or decodes to a different image."""
     if image is None:
         if record.status not in {Status.FAILED, Status.WRONG_OUTPUT}:
             return None  # a time or memory limit says nothing about the bytes

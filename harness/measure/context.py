@@ -14,7 +14,7 @@ from harness.store.run_store import RunStore
 
 
 class Recorder(Protocol):
-    """Takes finished records: a run's store, or what makes one record of several rounds."""
+    """Takes finished records: a run's store, or what combines the records of several rounds."""
 
     def add_cases(self, records: Iterable[CaseRecord]) -> None:
         """Write them as one shard."""
@@ -28,12 +28,12 @@ class Context:
         store: The run's folder.
         settings: How to measure.
         images: Photographs and reconstructions.
-        observer: Who is told of each case.
+        observer: Receives the progress of the run.
         recorder: Where records go.
-        machine: The machine's fingerprint.
+        machine: The machine's fingerprint (:func:`harness.readiness.machine.fingerprint`).
         invocation: The id of the run's manifest.
         is_search: Whether the batches belong to the search for the largest image.
-        speed_only: Time and memory alone: no probe of the decoder, no reconstruction kept.
+        speed_only: Only time and memory count: the decoder is not probed, no reconstruction kept.
     """
 
     store: RunStore

@@ -1,7 +1,7 @@
-"""The images at hand in a run: photographs, and what codecs made of them.
+"""The images of a run: photographs and reconstructions.
 
 Each is held in memory as long as there is room, so that what was just decoded is scored without
-being read again; reconstructions lie on disk, too, as long as they are wanted.
+being read again; reconstructions are also on disk as long as they are needed.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from harness.plan.request import Settings
 from harness.store.run_store import RunStore
 
 CACHE_BYTES = 1 << 30
-"""Reconstructions held in memory between decoding and scoring, and half of it for photographs."""
+"""Memory for reconstructions between decoding and scoring; photographs get half as much."""
 
 Cache = LRUCache[Hashable, Image]
 
 
 def has_reconstruction(store: RunStore, batch: Batch, case: Case) -> bool:
-    """Whether the image that a case was decoded to is on disk."""
+    """Whether the reconstruction of a case is on disk."""
     return reconstruction_file(store, batch, case).is_file()
 
 
 def reconstruction_file(store: RunStore, batch: Batch, case: Case) -> Path:
-    """Where the image that a case was decoded to lies, or would lie."""
+    """Where the reconstruction of a case is, or would be."""
     return store.file("reconstructions", batch.place(case), case.id, ".png")
 
 
@@ -65,7 +65,7 @@ class Images:
         return _held(self._photographs, key, read)
 
     def keep(self, batch: Batch, case: Case, image: Image) -> Path:
-        """Keep a reconstruction for the metrics: in memory, and losslessly on disk.
+        """Keep a reconstruction for the metrics, in memory and losslessly on disk.
 
         Returns:
             Its file.
@@ -75,12 +75,12 @@ class Images:
         """
         path = reconstruction_file(self._store, batch, case)
         write_png(path, image)
-        with suppress(ValueError):  # larger than all the room there is
+        with suppress(ValueError):  # larger than the whole cache
             self._reconstructions[case.id] = image
         return path
 
     def reconstruction(self, batch: Batch, case: Case) -> Image:
-        """What a case was decoded to: uint8, H x W x 3.
+        """The reconstruction of a case: uint8, H x W x 3.
 
         Raises:
             ImageError: Its file is missing or damaged; a damaged one is removed.
@@ -97,11 +97,11 @@ class Images:
         return _held(self._reconstructions, case.id, read)
 
     def has_reconstruction(self, batch: Batch, case: Case) -> bool:
-        """Whether the image that a case was decoded to is at hand."""
+        """Whether the reconstruction of a case is available."""
         return case.id in self._reconstructions or has_reconstruction(self._store, batch, case)
 
     def is_scored(self, batch: Batch, case: Case) -> None:
-        """Give a reconstruction up: in memory, and on disk unless it is to be kept."""
+        """Drop a scored reconstruction from memory, and from disk unless it is to be kept."""
         self._reconstructions.pop(case.id, None)
         if self._settings.keep != "all":
             reconstruction_file(self._store, batch, case).unlink(missing_ok=True)
@@ -114,6 +114,6 @@ def _cache(max_bytes: int) -> Cache:
 def _held(cache: Cache, key: Hashable, read: Callable[[], Image]) -> Image:
     if (image := cache.get(key)) is None:
         image = read()
-        with suppress(ValueError):  # larger than all the room there is
+        with suppress(ValueError):  # larger than the whole cache
             cache[key] = image
     return image

@@ -24,7 +24,7 @@ from harness.readiness.ready import Readiness
 
 
 class LoadedCodec:
-    """A codec at one rate point, in a process of its own. A context manager.
+    """A codec at one rate point, in its own process. A context manager.
 
     Attributes:
         name: The codec's name.
@@ -42,13 +42,13 @@ class LoadedCodec:
         timeout: float | None,
         environment: EnvironmentName,
     ) -> None:
-        """Find all that the codec needs, and start nothing yet; see :func:`harness.load_codec`."""
+        """Locate what the codec needs, but start nothing yet; see :func:`harness.load_codec`."""
         spec = load_catalog().get(name)
         self.name = spec.name
         self.rate = spec.rate(rate) if rate is not None else spec.rates[len(spec.rates) // 2]
         require_device(device)
         readiness = Readiness(weights=weights, device=device, environment=environment)
-        # A progressive codec encodes at its last rate point, whichever was asked for.
+        # A progressive codec always encodes at its last rate point.
         ready = readiness.of(spec, spec.rates if spec.progressive else [self.rate])
         if isinstance(ready, Lack):
             raise HarnessError.of(ready, f"codec '{spec.name}' is unavailable")
@@ -60,10 +60,10 @@ class LoadedCodec:
         self._resident = ResidentCodec(ready, self.rate, Conditions(threads, limits, log))
 
     def encode(self, image: Image) -> bytes:
-        """Code an image: uint8, H x W x 3, RGB.
+        """Encode an image: uint8, H x W x 3, RGB.
 
         Raises:
-            CodecError: The codec refused it, failed, crashed or took too long.
+            CodecError: The codec refused the image, failed, crashed or took too long.
         """
         with self._failures():
             return self._resident.encode(image)
@@ -72,7 +72,7 @@ class LoadedCodec:
         """Decode a bitstream: uint8, H x W x 3, RGB.
 
         Raises:
-            CodecError: The bytes are not a bitstream of the codec, or it failed.
+            CodecError: The bytes are not a bitstream of the codec, or the codec failed.
         """
         with self._failures():
             return self._resident.decode(bitstream)
@@ -84,7 +84,7 @@ class LoadedCodec:
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
-        """A worker's failure as the codec's."""
+        """Turn a worker's failure into a ``CodecError``."""
         try:
             yield
         except WorkerFailure as failure:

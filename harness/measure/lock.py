@@ -1,4 +1,4 @@
-"""One timed codec at a time on a machine: a lock that ends with the process that holds it."""
+"""One timed codec at a time on a machine: a lock, released when the process that holds it ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @contextmanager
 def machine_to_itself(waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the user's lock on this machine; ``waiting`` is called once if another run has it."""
+    """Hold the user's lock on this machine; ``waiting`` is called once if another run holds it."""
     path = Path(tempfile.gettempdir()) / f"codec-harness-{os.getuid()}.lock"
     with path.open("a") as file:
         try:

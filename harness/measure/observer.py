@@ -1,4 +1,4 @@
-"""Who is told how a run goes on."""
+"""Reports the progress of a run to whoever wants to know."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from harness.store.records import CaseRecord
 
 
 class Observer:
-    """Is told how a run goes on. This one does nothing with it; subclasses override what they need.
+    """Receives the progress of a run. This one ignores it; subclasses override what they need.
 
-    The methods are called one after the other, from the thread that runs.
+    The methods are called one after the other, from the thread that carries out the run.
     """
 
     def planned(self, plan: Plan, to_measure: int, to_score: int) -> None:
-        """The plan stands; so many cases are to be measured, and so many to be scored."""
+        """The plan is made: how many cases are to be measured, and how many to be scored."""
 
     def batch(self, batch: Batch) -> None:
         """A batch begins."""
@@ -22,12 +22,12 @@ class Observer:
         """A case ended, with its status."""
 
     def scored(self, cases: int) -> None:
-        """So many more cases were scored."""
+        """``cases`` more cases were scored."""
 
     def note(self, text: str) -> None:
-        """Something that the user should know."""
+        """A message for the user."""
 
 
 def waiting(observer: Observer) -> None:
-    """Say that another run has the machine."""
+    """Say that another run is using the machine."""
     observer.note("another run is measuring on this machine; waiting for its batch to end")

@@ -1,4 +1,4 @@
-"""Fills in the record of a case: what it is of, its conditions, times and memory."""
+"""Fills in the record of a case: what was measured, under which conditions, times and memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.store.records import CaseRecord
 
 
 def new_record(batch: Batch, case: Case, context: Context, environment: str | None) -> CaseRecord:
-    """A record that says which case it is of, and under which conditions it is measured."""
+    """A record that states the case and the conditions under which it is measured."""
     codec, model, settings = batch.codec, batch.model, context.settings
     return CaseRecord(
         case=case.id,
@@ -44,7 +44,7 @@ def new_record(batch: Batch, case: Case, context: Context, environment: str | No
 
 
 def set_timing(record: CaseRecord, which: str, measured: Measured) -> None:
-    """Take over the times and peaks of a pass, ``encode`` or ``decode``."""
+    """Set the times and memory peaks of a pass, ``encode`` or ``decode``."""
     figures = {
         "ms": statistics.median(measured.samples_ms),
         "samples_ms": measured.samples_ms,
@@ -57,14 +57,14 @@ def set_timing(record: CaseRecord, which: str, measured: Measured) -> None:
 
 
 def set_loading(record: CaseRecord, codec: ResidentCodec) -> None:
-    """Take over how long the model took to load, and what the codec says of itself."""
+    """Set how long the model took to load, and what the codec reports of itself."""
     if codec.loaded is not None:
         record.load_ms = codec.loaded.ms
         record.facts = json.dumps(dict(codec.loaded.facts), sort_keys=True)
 
 
 def remark(record: CaseRecord) -> str | None:
-    """What a reader must know of a case that went well, or ``None``."""
+    """What a reader must know about a case that ended ``ok``, or ``None``."""
     if record.deterministic is False:
-        return "not deterministic: encoding the image again gave other bytes"
+        return "not deterministic: encoding the image again gave different bytes"
     return None

@@ -1,7 +1,7 @@
-"""Carries out what was asked: measure what is missing, score what is missing.
+"""Carries out a request: measures what is missing, then scores what is missing.
 
 The results folder decides what is missing, so the same request again completes the work and
-recomputes nothing, whatever ended the last one.
+recomputes nothing, however the previous run ended.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Outcome:
 
     @property
     def failures(self) -> dict[str, int]:
-        """Cases that did not end ``ok``, by codec; those of unavailable codecs left out."""
+        """The number of cases that did not end ``ok``, by codec, without unavailable codecs."""
         counts: dict[str, int] = {}
         for batch in self.prepared.plan.batches:
             if batch.lack is not None:
@@ -65,13 +65,13 @@ class Outcome:
 
     @property
     def succeeded(self) -> bool:
-        """Whether all that was asked for by name ran, and no image was refused."""
+        """Whether everything requested by name ran, and no image was refused."""
         refused = any(dataset.refused for dataset in self.prepared.datasets)
         named_missing = self.prepared.by_name and bool(self.prepared.plan.unavailable)
         return not (self.failures or refused or named_missing)
 
     def records(self) -> pd.DataFrame:
-        """The cases that were asked for, in the columns of :func:`harness.load_results`."""
+        """The requested cases, in the columns of :func:`harness.load_results`."""
         frame = load_results(self.folder)
         asked_for: pd.DataFrame = frame[frame["case"].isin(self.prepared.plan.ids)]
         return asked_for.reset_index(drop=True)
@@ -101,7 +101,7 @@ class Work:
         return unscored(self.prepared.plan, self.store.states, self.wanted)
 
     def begin(self, todo: Plan) -> Context:
-        """Write the manifest of this invocation; returns what its batches share."""
+        """Write the manifest of this invocation; return what its batches share."""
         machine = describe()
         invocation = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
         self.store.write_manifest(invocation, _manifest(self.prepared, todo, machine))
@@ -155,7 +155,7 @@ def run(prepared: Prepared, observer: Observer) -> Outcome:
 
     Raises:
         HarnessError: The results folder cannot be written, or the disk is full.
-        KeyboardInterrupt: The user stopped it; what was finished is in the folder.
+        KeyboardInterrupt: The user stopped it; finished cases are in the folder.
     """
     store = RunStore(prepared.request.folder)
     for damaged in store.damaged:

@@ -23,7 +23,7 @@ from harness.store.run_store import RunStore
 
 @dataclass(frozen=True)
 class Scoring:
-    """What computes the metrics, where the images come from, and where the values go."""
+    """Computes the metrics of images at hand, and writes their values."""
 
     store: RunStore
     scorer: Scorer
@@ -31,7 +31,7 @@ class Scoring:
     observer: Observer
 
     def left(self, group: Sequence[Pending]) -> list[Pending]:
-        """Those cases of a group that lack a metric, by what is in the store."""
+        """The cases of a group that lack a metric in the store."""
         cards = {name: card.id for name, card in self.scorer.cards.items()}
 
         def is_left(case: Case) -> bool:
@@ -48,7 +48,7 @@ class Scoring:
     def score(self, group: Sequence[Pending]) -> None:
         """Score the reconstructions of one reference and write the values.
 
-        A reconstruction that cannot be read is left out with a note; the next run measures it.
+        A reconstruction that cannot be read is skipped with a note; the next run measures it again.
         """
         try:
             reference = self.scorer.reference(self.images.photograph(*group[0]))
@@ -62,7 +62,7 @@ class Scoring:
                 image = self.images.reconstruction(batch, case)
             except ImageError as error:
                 self.observer.note(
-                    f"{error.problem}; give the same command again to measure it anew"
+                    f"{error.problem}; run the same command again to measure it anew"
                 )
                 self.observer.scored(1)
                 continue
@@ -89,7 +89,7 @@ class Scoring:
             self.images.is_scored(batch, case)
 
     def _blanks(self, case: Case) -> Iterator[ScoreRecord]:
-        """Blanks for the metrics that cannot be computed; a value that there is stays."""
+        """Blanks for the metrics that cannot be computed; existing values stay."""
         for metric, lack in self.scorer.unavailable.items():
             if self.store.states[case.id].card(metric) is None:
                 yield ScoreRecord(case=case.id, metric=metric, reason=str(lack), final=False)

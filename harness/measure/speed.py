@@ -1,7 +1,7 @@
-"""The speed sweep: how long codecs take, and what memory, at each resolution.
+"""The speed sweep: time and memory of codecs at each resolution.
 
 In each round every codec is measured at every resolution, one after the other, so that a machine
-that grows hot or busy does so for all of them alike. Each codec and resolution has fresh processes
+that becomes hot or busy affects all of them alike. Each codec and resolution gets fresh processes
 in each round. A case's samples are those of all rounds together.
 """
 
@@ -31,11 +31,11 @@ PASSES = ("encode", "decode")
 FIRST_TRY = 512 * 768
 LARGEST_TRY = 1 << 28
 CLOSE_ENOUGH = 1.1
-"""The search for the largest image ends when the smallest that fails has so many times its
-pixels."""
+"""The search for the largest image ends when the smallest size that fails has less than this many
+times the pixels of the largest that succeeds."""
 
 MULTIPLE = 64
-"""Sides of the images of that search are multiples of this: most networks pad to it anyway."""
+"""In that search, sides of images are multiples of this: most networks pad to it anyway."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Rounds:
     """How often to measure.
 
     Attributes:
-        rounds: Fresh processes for each codec and resolution.
+        rounds: How many times each codec and resolution gets fresh processes.
         repeats: Timed calls in each of them.
     """
 
@@ -58,11 +58,11 @@ class Rounds:
 
 
 def speed_plan(prepared: Prepared, cap_seconds: float | None) -> Prepared:
-    """What was asked for, at one rate point of each codec unless rate points were asked for.
+    """The request's plan, at one rate point of each codec unless rate points were requested.
 
     Args:
         prepared: The request, resolved.
-        cap_seconds: A case is not repeated after a call that took longer.
+        cap_seconds: A case is not repeated after a call that took longer, in seconds.
     """
     plan = prepared.plan if prepared.request.rate else one_rate(prepared.plan)
     settings = replace(prepared.settings, cap_seconds=cap_seconds)
@@ -82,7 +82,7 @@ def one_rate(plan: Plan) -> Plan:
 
 
 class SpeedSweep:
-    """One speed sweep into a results folder; the same one again finishes what is missing."""
+    """One speed sweep into a results folder; running it again finishes what is missing."""
 
     def __init__(self, prepared: Prepared, rounds: int, observer: Observer) -> None:
         self.prepared = prepared
@@ -108,11 +108,11 @@ class SpeedSweep:
                 self._measure(batch, context)
 
     def find_largest(self) -> None:
-        """Search, for each codec, the largest image that it encodes and decodes here.
+        """Search for the largest image that each codec encodes and decodes here.
 
-        Sizes double in pixels from the largest that went well until one does not; then the gap is
-        halved, in the logarithm, until it is under a tenth. One call each, no warm-up. What was
-        tried before, by this search or by the sweep, is not tried again.
+        The number of pixels doubles from the largest that succeeded until one fails; then the gap
+        is bisected, on a logarithmic scale, until it is under a tenth. One call each, no warm-up.
+        What was tried before, by this search or by the sweep, is not tried again.
         """
         first: dict[tuple[str, str], Batch] = {}
         for batch in self.prepared.plan.batches:
@@ -151,7 +151,7 @@ class SpeedSweep:
         )
 
     def _measured(self, batch: Batch) -> Iterator[CaseRecord]:
-        """The sweep's records of a codec, at whatever sizes."""
+        """The sweep's records of a codec, at all sizes."""
         for other in self.prepared.plan.batches:
             same = other.codec.name == batch.codec.name
             if same and other.model.checkpoint == batch.model.checkpoint:
@@ -159,7 +159,7 @@ class SpeedSweep:
                 yield from (record for record in records if record is not None and record.height)
 
     def _at(self, batch: Batch, size: Resolution) -> Batch:
-        """The batch with its first case alone, at another size."""
+        """The batch with only its first case, at another size."""
         case = batch.cases[0]
         data = next(d for d in self.prepared.datasets if d.name == batch.dataset)
         only = replace(data, images=(case.image,), refused=())
@@ -167,11 +167,11 @@ class SpeedSweep:
         return make_plan([model], [only], (size,), self.prepared.settings).batches[0]
 
     def _wanted(self, batch: Batch, number: int) -> bool:
-        """Whether a round is still to be taken of any case of the batch."""
+        """Whether any case of the batch still lacks this round."""
         return any(self._taken(case.id) < number * self.rounds.repeats for case in batch.cases)
 
     def _taken(self, case: str) -> int:
-        """How many samples there are of a case; as many as asked for of one that failed here."""
+        """How many samples a case has; a case that failed in this sweep counts as complete."""
         record = self._records.get(case)
         if record is None or (record.status != Status.OK and case not in self._now):
             return 0
@@ -193,7 +193,7 @@ class SpeedSweep:
         )
 
     def add_cases(self, records: Iterable[CaseRecord]) -> None:
-        """Put the samples of a round to those of the rounds before it, and write them."""
+        """Add the samples of a round to those of the rounds before it, and write them."""
         self._record([together(self._records.get(record.case), record) for record in records])
 
     def _record(self, records: list[CaseRecord]) -> None:
@@ -204,7 +204,7 @@ class SpeedSweep:
 
 
 def together(before: CaseRecord | None, record: CaseRecord) -> CaseRecord:
-    """One record of the samples of several rounds; a round that failed stands for all."""
+    """Combine the samples of two rounds into one record; a failed round replaces the others."""
     if before is None or before.status != Status.OK or record.status != Status.OK:
         return record
     merged = replace(record, repeats=before.repeats + record.repeats)
@@ -216,7 +216,7 @@ def together(before: CaseRecord | None, record: CaseRecord) -> CaseRecord:
             setattr(merged, name, _highest(getattr(before, name), getattr(record, name)))
     if before.bitstream_sha256 != record.bitstream_sha256:
         merged.deterministic = False
-        merged.message = "not deterministic: another process gave other bytes"
+        merged.message = "not deterministic: another process gave different bytes"
     return merged
 
 
@@ -230,7 +230,7 @@ def _pixels(record: CaseRecord) -> int:
 
 
 def _outcomes(records: Mapping[int, CaseRecord]) -> dict[int, bool]:
-    """By pixels, whether an image of that size went well."""
+    """By pixels, whether an image of that size succeeded."""
     return {pixels: record.status == Status.OK for pixels, record in records.items()}
 
 
@@ -238,8 +238,8 @@ def next_size(tried: dict[int, bool], limit: int) -> Resolution | None:
     """The next size to try in the search for the largest image, or ``None`` when it is found.
 
     Args:
-        tried: By pixels, whether an image of that size went well.
-        limit: The most pixels to try.
+        tried: By pixels, whether an image of that size succeeded.
+        limit: The largest number of pixels to try.
     """
     fits = max((pixels for pixels, well in tried.items() if well), default=0)
     fails = min((pixels for pixels, well in tried.items() if not well and pixels > fits), default=0)
@@ -254,7 +254,7 @@ def next_size(tried: dict[int, bool], limit: int) -> Resolution | None:
 
 
 def shaped(pixels: float) -> Resolution:
-    """A size of about so many pixels and 2:3, its sides multiples of 64."""
+    """A size of about ``pixels``, height to width 2:3, its sides multiples of 64."""
     height = max(MULTIPLE, round(math.sqrt(pixels * 2 / 3) / MULTIPLE) * MULTIPLE)
     width = max(MULTIPLE, math.floor(pixels / height / MULTIPLE) * MULTIPLE)
     return Resolution(height, width)
@@ -264,17 +264,17 @@ def why_ended(tried: dict[int, bool], limit: int, codecs_limit: int | None) -> s
     """Why the search for the largest image has ended, in a few words.
 
     Args:
-        tried: By pixels, whether an image of that size went well.
-        limit: The most pixels that were to be tried.
-        codecs_limit: The most pixels that the codec takes, where its manifest states it.
+        tried: By pixels, whether an image of that size succeeded.
+        limit: The largest number of pixels that the search tries.
+        codecs_limit: The codec's own limit, in pixels, if its manifest states one.
     """
     fits = max((pixels for pixels, well in tried.items() if well), default=0)
     fails = min((pixels for pixels, well in tried.items() if not well and pixels > fits), default=0)
     if fails:
         return f"an image of {fails / fits:.2f} times the pixels fails"
     if limit == codecs_limit:
-        return f"the codec takes at most {limit:,} pixels"
-    return f"no larger size is tried than {limit:,} pixels"
+        return f"the codec accepts at most {limit:,} pixels"
+    return f"no size above {limit:,} pixels is tried"
 
 
 def _capped(record: CaseRecord, cap_ms: float | None) -> bool:

@@ -123,7 +123,7 @@ def test_a_codec_that_never_fails_is_searched_up_to_what_it_takes_and_says_so(tm
     assert (frame["status"] == "ok").all()
     assert 100_000 < pixels.max() <= 200_000
     [reason] = set(frame["frontier"].dropna()) - {"tried"}
-    assert reason == "the codec takes at most 200,000 pixels"
+    assert reason == "the codec accepts at most 200,000 pixels"
     assert pixels[frame["frontier"] == reason].item() == pixels.max()
 
 

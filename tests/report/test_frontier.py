@@ -8,7 +8,7 @@ from made_results import row
 from harness.report.frontier import frontier_table
 
 TRIED = "tried"
-ENDED = "no larger size is tried"
+ENDED = "no size above 4,000,000 pixels is tried"
 
 
 def at(side, codec="jpeg", **values):
