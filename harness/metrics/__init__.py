@@ -1,6 +1,6 @@
 """Image quality metrics, each with its identity card.
 
-PyTorch is loaded when :class:`Scorer` is first used::
+PyTorch is loaded on first use of :class:`Scorer`::
 
     scorer = Scorer(["psnr", "dists"], device="cpu")
     reference = scorer.reference(original)

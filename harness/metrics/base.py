@@ -1,4 +1,4 @@
-"""What every metric's file gives the scorer."""
+"""The interface between a metric's module and the scorer."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Score:
     """A metric's value, or why there is none.
 
     Attributes:
-        value: The value; infinite only where that is right (PSNR of equal images).
+        value: The value; infinite only where that is correct (PSNR of equal images).
         reason: Why ``value`` is ``None``.
-        final: Whether it will be so again; a blank that is not is tried again.
+        final: Whether another attempt would give the same; a blank that is not final is retried.
     """
 
     value: float | None
@@ -30,14 +30,14 @@ class Score:
 
     @classmethod
     def of(cls, value: float) -> Score:
-        """The score of ``value``; a blank where it is no finite number."""
+        """The score of ``value``; a blank if it is not a finite number."""
         return cls(value) if math.isfinite(value) else cls(None, f"not finite ({value})")
 
 
 class Measure(ABC):
     """Computes one metric, or several that share their work.
 
-    A measure is made once for a device, prepares each reference once, and then compares any
+    A measure is created once per device, prepares each reference once, and then compares any
     number of decoded images with what it prepared.
     """
 
@@ -46,7 +46,7 @@ class Measure(ABC):
 
     @abstractmethod
     def prepare(self, reference: Image) -> Any:
-        """What is needed of the reference (uint8, H x W x 3), whatever it is compared with."""
+        """What the measure needs of the reference (uint8, H x W x 3), for all comparisons."""
 
     @abstractmethod
     def score(self, prepared: Any, image: Image) -> dict[str, Score]:
@@ -54,7 +54,7 @@ class Measure(ABC):
 
 
 class PlainMeasure(Measure):
-    """A measure that needs of the reference its pixels, and computes one metric."""
+    """A measure of one metric that needs only the reference's pixels."""
 
     name: ClassVar[str]
 
@@ -72,6 +72,6 @@ class PlainMeasure(Measure):
 
 
 def to_tensor(image: Image, device: torch.device, full_scale: float = 255.0) -> torch.Tensor:
-    """float32, 1 x 3 x H x W, channels last, in [0, ``full_scale``]."""
+    """The image as float32, 1 x 3 x H x W, channels last, in [0, ``full_scale``]."""
     tensor = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None].float()
     return tensor if full_scale == 255.0 else tensor.mul_(full_scale / 255.0)  # noqa: PLR2004

@@ -1,8 +1,8 @@
-"""The identity card of a metric's value, and the card that a metric's values have here and now.
+"""Identity cards of metric values, and the card that values computed now would have.
 
-What a card says is known without PyTorch and without the networks: the installed version of the
-package, and the digests of weights, which are fixed or looked up by the sha256 of a small file. So
-a finished run is recognised as finished at once, and after an upgrade as one to be scored anew.
+A card needs neither PyTorch nor the networks: only the installed version of the package, and the
+digests of weights, which are fixed or looked up by the sha256 of a small file. So a finished run is
+recognised as finished at once, and after an upgrade as one to be scored again.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from harness.errors import HarnessError, Lack
 
 @dataclass(frozen=True)
 class Card:
-    """What a metric's value is a value of. Two values compare only when their cards agree.
+    """How a metric's value was computed. Two values may be compared only if their cards agree.
 
-    A card says nothing of the device or the machine: values agree across them to 1e-5.
+    A card does not mention the device or the machine: values agree across them to 1e-5.
 
     Attributes:
         metric: The metric's name.
@@ -37,7 +37,7 @@ class Card:
         input_range: What the 8-bit values are mapped to before the metric sees them.
         weights: sha256 of each network's tensors (see :func:`harness.assets.networks.digest`), or
             of its file where the network is loaded from that.
-        resizing: Always ``none``: the image is judged at the size it was decoded to.
+        resizing: Always ``none``: the image is scored at its decoded size.
     """
 
     metric: str
@@ -49,20 +49,20 @@ class Card:
     resizing: str = "none"
 
     def as_dict(self) -> dict[str, Any]:
-        """The card as JSON holds it, with the metric's direction and best value."""
+        """The card in the form stored as JSON, with the metric's direction and best value."""
         metric = METRICS[self.metric]
         best = metric.best if math.isfinite(metric.best) else str(metric.best)
         return {**asdict(self), "direction": metric.direction, "best": best}
 
     @property
     def id(self) -> str:
-        """A short name of the card: the start of a sha256 over all it says."""
+        """A short id of the card: the start of a sha256 over its content."""
         text = json.dumps(self.as_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 VGG16_DIGEST = "9ce40e078ba3f149e9ad250397b13c404d2f319bc554f4b019b80da9793deb95"
-"""Of the convolutions of torchvision's VGG16 (ImageNet), under LPIPS and DISTS."""
+"""Digest of the convolutions of torchvision's VGG16 (ImageNet), used by LPIPS and DISTS."""
 
 CLIP_RN50 = PublishedFile(
     url=(
@@ -83,7 +83,7 @@ HEADS = {
         "1f5d759e2a80fa989ee3e65f90e6a8ed69a14f0df77571f2f2dccd99b1323f04"
     ),
 }
-"""By the sha256 of a package's file: the digest of the tensors in it."""
+"""By the sha256 of a package's file: the digest of its tensors."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ class Package:
     """The package that defines a metric.
 
     Attributes:
-        module: The name that it is imported by.
-        name: The name that it is installed by.
+        module: The name under which it is imported.
+        name: The name under which it is installed.
         remedy: How to get it.
     """
 
@@ -101,7 +101,7 @@ class Package:
     remedy: str
 
     def lack(self) -> Lack | None:
-        """That it is not installed, or ``None``."""
+        """A lack if it is not installed, or ``None``."""
         if importlib.util.find_spec(self.module) is not None:
             return None
         return Lack(f"package '{self.name}' is not installed", self.remedy)
@@ -118,10 +118,10 @@ class Package:
             raise HarnessError(f"package '{self.name}' is not installed", self.remedy) from None
 
     def file(self, path: str) -> Path:
-        """A data file of the package, which is not imported for it.
+        """A data file of the package, found without importing it.
 
         Raises:
-            HarnessError: The package, or the file in it, is not there.
+            HarnessError: The package, or the file in it, is missing.
         """
         spec = importlib.util.find_spec(self.module)
         for folder in (spec.submodule_search_locations if spec else None) or []:
@@ -141,7 +141,7 @@ PACKAGES: Mapping[str, Package] = {
         "pip install 'codec-harness[clip-iqa]' (pyiqa: non-commercial licence)",
     ),
 }
-"""By metric; those without one are computed here."""
+"""The package of each metric; those without one are computed by the harness."""
 
 
 def psnr_card() -> Card:
@@ -173,7 +173,7 @@ def dists_card() -> Card:
 
 
 def clip_iqa_card(sha256: str = CLIP_RN50.sha256) -> Card:
-    """The card of CLIP-IQA with CLIP's weights from a file of that sha256."""
+    """The card of CLIP-IQA with CLIP's weights from a file with that sha256."""
     definition = "clipiqa: CLIP RN50, five prompt pairs averaged"
     version = PACKAGES["clip_iqa"].version()
     return Card("clip_iqa", "pyiqa", version, definition, "0..1", {"clip_rn50": sha256})
@@ -187,9 +187,9 @@ def lpips_layers() -> Tensors:
 
 
 def dists_channels() -> Tensors:
-    """DISTS's weights of the channels, of their means (alpha) and their structure (beta).
+    """DISTS's channel weights, for means (alpha) and structure (beta).
 
-    float32, one value a channel of the image and of VGG16's five stages.
+    float32, one value per channel of the image and of VGG16's five stages.
     """
     state = _state(_dists_file())
     return {name: state[name].detach().flatten().numpy() for name in ("alpha", "beta")}
@@ -211,7 +211,7 @@ def _state(path: Path) -> dict[str, Any]:
 
 
 def _digest_of(path: Path, read: Callable[[], Tensors]) -> str:
-    """The digest of the tensors in a package's file, which is read only where it is a new one."""
+    """The digest of the tensors in a package's file, which is read only if it is unknown."""
     return HEADS.get(sha256_of(path)) or digest(read())
 
 
@@ -225,7 +225,7 @@ CARDS: Mapping[str, Callable[[], Card]] = {
 
 
 def current_cards(names: Iterable[str]) -> dict[str, str]:
-    """The id of the card under which each metric would be computed here and now.
+    """The id of the card that each metric's values would have if computed now.
 
     Metrics that cannot be computed here, because their package is missing or broken, are left out.
     """

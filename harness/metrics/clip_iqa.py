@@ -24,11 +24,11 @@ class ClipIqa(PlainMeasure):
 
         Args:
             device: Where to compute.
-            weights: CLIP's file, when it is not :data:`CLIP_RN50`.
+            weights: CLIP's file, if it is not :data:`CLIP_RN50`.
 
         Raises:
-            WeightsUnavailable: CLIP's weights cannot be had.
-            HarnessError: pyiqa is not installed, or not whole.
+            WeightsUnavailable: CLIP's weights cannot be downloaded.
+            HarnessError: pyiqa is not installed, or is incomplete.
         """
         path = weights or load_file(CLIP_RN50)
         self._device = device
@@ -37,12 +37,12 @@ class ClipIqa(PlainMeasure):
 
             self._model = pyiqa.create_metric("clipiqa", device=str(device), backbone=str(path))
         except (ImportError, KeyError, RuntimeError) as error:
-            # pyiqa leaves out, without a word, the metrics whose own dependencies are missing.
-            problem = f"pyiqa cannot make clipiqa: {error}"
+            # pyiqa silently leaves out the metrics whose own dependencies are missing.
+            problem = f"pyiqa cannot create clipiqa: {error}"
             raise HarnessError(problem, "pip install --force-reinstall pyiqa") from error
         self.cards = {self.name: clip_iqa_card(sha256_of(path))}
 
     def compare(self, reference: Image, image: Image) -> Score:
-        """CLIP-IQA of ``image`` alone, in [0, 1]."""
+        """CLIP-IQA of ``image``, in [0, 1]; the reference is not used."""
         del reference
         return Score.of(self._model(to_tensor(image, self._device, full_scale=1.0)).item())

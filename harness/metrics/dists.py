@@ -15,7 +15,7 @@ _C1 = _C2 = 1e-6
 
 
 class Dists:
-    """Similarity of the features' means and of their structure, weighted by channel."""
+    """Similarity of the means and the structure of features, weighted by channel."""
 
     name = "dists"
     smallest_side = 1
@@ -30,7 +30,7 @@ class Dists:
         self.card = dists_card()
 
     def pool(self, strip: Tensor, *, first: bool, last: bool) -> Tensor:
-        """The root of the squares under a 3 x 3 Hann window, at every second pixel."""
+        """The root of the squares averaged by a 3 x 3 Hann window, at every second pixel."""
         height = strip.shape[2]
         below = height % 2 if first else 1 - height % 2
         padding = (1, 1, int(first), below if last else 0)
@@ -47,7 +47,7 @@ class Dists:
 class Moments:
     """Means, variances and covariance of two P x C sets of vectors, one piece after another.
 
-    The sums are of differences from a fixed vector close to the mean, which keeps what a
+    The sums are of differences from a fixed vector close to the mean, which keeps digits that a
     plain sum of squares would lose.
     """
 
@@ -57,14 +57,14 @@ class Moments:
         self._count = 0
 
     def add(self, first: Tensor, second: Tensor) -> None:
-        """Count in a piece of both sets."""
+        """Add a piece of both sets."""
         x, y = first - self._shift, second - self._shift
         sums = [x.sum(0), y.sum(0), (x * y).sum(0), x.square_().sum(0), y.square_().sum(0)]
         self._sums += torch.stack(sums)
         self._count += len(x)
 
     def similarity(self) -> tuple[Tensor, Tensor]:
-        """Of each channel, how alike the means are and how alike the structure: C, C."""
+        """The similarity of means and of structure for each channel: shapes C and C."""
         x, y, xy, xx, yy = self._sums / self._count
         mean_x, mean_y = self._shift + x, self._shift + y
         variances = (xx - x * x) + (yy - y * y)
@@ -87,7 +87,7 @@ class DistsComparison:
         self._add(0, reference, image)
 
     def add(self, reference: Features, image: Features) -> None:
-        """Count in a strip of features of both images."""
+        """Add a strip of features of both images."""
         self._add(image.stage + 1, reference.values, image.values)
 
     def score(self) -> Score:
@@ -107,7 +107,7 @@ class DistsComparison:
 
 
 def _hann_filter(channels: int) -> Tensor:
-    """The package's filter: a 5-point Hann window without its zeros, one copy a channel."""
+    """The package's filter: a 5-point Hann window without its zeros, one copy per channel."""
     window = np.hanning(5)[1:-1]
     kernel = torch.tensor(np.outer(window, window), dtype=torch.float32)
     return (kernel / kernel.sum()).repeat(channels, 1, 1, 1)

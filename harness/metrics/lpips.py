@@ -14,7 +14,7 @@ _EPSILON = 1e-10
 
 
 class Lpips:
-    """The distance between normalised features, weighted by channel, mean over each map."""
+    """The distance between normalised features, weighted by channel, averaged over each map."""
 
     name = "lpips"
     smallest_side = 16  # four halvings leave one pixel
@@ -25,7 +25,7 @@ class Lpips:
         self.card = lpips_card()
 
     def pool(self, strip: Tensor, *, first: bool, last: bool) -> Tensor:  # noqa: ARG002
-        """The maximum of each 2 x 2 pixels; an odd row or column at the end is left out."""
+        """The maximum of each 2 x 2 block; an odd row or column at the end is dropped."""
         return functional.max_pool2d(strip if first else strip[:, :, 1:], 2)
 
     def compare(self, reference: Tensor, image: Tensor) -> LpipsComparison:
@@ -43,7 +43,7 @@ class LpipsComparison:
         self._pixels = [0] * len(STAGES)
 
     def add(self, reference: Features, image: Features) -> None:
-        """Count in a strip of features of both images."""
+        """Add a strip of features of both images."""
         stage = image.stage
         for ours, theirs in zip(pixels(reference.values), pixels(image.values), strict=True):
             difference = torch.addcmul(

@@ -29,7 +29,7 @@ class MsSsim(PlainMeasure):
         if min(image.shape[:2]) < SMALLEST_SIDE:
             return Score(None, f"undefined under {SMALLEST_SIDE} pixels")
         first, second = (to_tensor(i, self._device) for i in (reference, image))
-        # Channel by channel it takes a third of the memory, and is the same mean.
+        # Channel by channel it takes a third of the memory and gives the same mean.
         values = [
             self._ms_ssim(first[:, c : c + 1], second[:, c : c + 1], data_range=255)
             for c in range(first.shape[1])

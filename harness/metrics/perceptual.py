@@ -1,4 +1,4 @@
-"""LPIPS and DISTS together, on one walk through VGG16."""
+"""LPIPS and DISTS together, in one pass through VGG16."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from harness.metrics.vgg import CHANNELS, Features, Head, Vgg16
 
 @dataclass(frozen=True)
 class PreparedFeatures:
-    """The reference, and as much of its features as fits; the rest is computed again.
+    """The reference, and as many of its features as fit; the rest is computed again each time.
 
     Attributes:
         image: 1 x 3 x H x W in [0, 1].
-        heads: The metrics that are defined for an image of this size.
-        kept: Features in the order of the walk: all, all but the first stage's, or none.
+        heads: The metrics that are defined for images of this size.
+        kept: Features in the order of the pass: all, all but the first stage's, or none.
     """
 
     image: Tensor
@@ -33,8 +33,8 @@ class Perceptual(Measure):
 
     Args:
         heads: The metrics.
-        vgg: The network that they look at.
-        kept_bytes: How much of a reference's features is kept between comparisons.
+        vgg: The network whose features they use.
+        kept_bytes: The most memory that a reference's kept features may take, in bytes.
     """
 
     def __init__(self, heads: Sequence[Head], vgg: Vgg16, kept_bytes: int = 4 << 30) -> None:
@@ -44,7 +44,7 @@ class Perceptual(Measure):
         self.cards = {head.name: head.card for head in heads}
 
     def prepare(self, reference: Image) -> PreparedFeatures:
-        """The reference's features, as far as they fit."""
+        """The reference, with as many of its features as fit."""
         image = to_tensor(reference, self._vgg.device, full_scale=1.0)
         heads = [head for head in self._heads if min(reference.shape[:2]) >= head.smallest_side]
         height, width = image.shape[2:]
@@ -73,7 +73,7 @@ class Perceptual(Measure):
         return scores | {name: comparison.score() for name, comparison in comparisons.items()}
 
     def _features(self, prepared: PreparedFeatures) -> Iterable[Features]:
-        """All features of the reference, in the order of the walk."""
+        """All features of the reference, in the order of the pass."""
         if not prepared.kept:
             return self._vgg.walk(prepared.image, prepared.heads)
         if prepared.kept[0].stage == 0:
@@ -83,6 +83,6 @@ class Perceptual(Measure):
 
 
 def _feature_bytes(height: int, width: int, heads: int) -> tuple[int, int]:
-    """What the first stage's features take, and what all the others take."""
+    """The size of the first stage's features and of all the others, in bytes."""
     sizes = [4 * c * (height >> k) * (width >> k) for k, c in enumerate(CHANNELS)]
     return sizes[0], sum(sizes[1:]) * heads

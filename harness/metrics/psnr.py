@@ -14,7 +14,7 @@ PEAK = 255
 
 
 class Psnr(PlainMeasure):
-    """``10 log10(255^2 / MSE)``, the MSE over all 3 H W samples."""
+    """``10 log10(255^2 / MSE)``, with the MSE over all 3 H W samples."""
 
     name = "psnr"
 

@@ -35,9 +35,9 @@ _WEIGHTS: dict[str, Network | PublishedFile] = {
 
 
 class Reference:
-    """An original, to compare any number of decoded images with.
+    """An original, with which any number of decoded images are compared.
 
-    What the metrics need of it is computed with the first of them, and kept.
+    What the metrics need of it is computed at the first comparison and kept.
 
     Attributes:
         image: uint8, H x W x 3.
@@ -48,14 +48,14 @@ class Reference:
         self._prepared: dict[Measure, Any] = {}
 
     def prepared_for(self, measure: Measure) -> Any:
-        """What ``measure`` needs of the original."""
+        """What ``measure`` needs of the original, computed once."""
         if measure not in self._prepared:
             self._prepared[measure] = measure.prepare(self.image)
         return self._prepared[measure]
 
 
 class Scorer:
-    """Computes the metrics that are asked for, on one device.
+    """Computes the requested metrics on one device.
 
     Args:
         names: Names of :data:`METRICS`.
@@ -63,7 +63,7 @@ class Scorer:
 
     Attributes:
         cards: The identity card of each metric that can be computed.
-        unavailable: Why each other metric cannot, with the remedy; it is blank in every score.
+        unavailable: Why each other metric cannot, with the remedy; its score is always blank.
 
     Raises:
         UnknownName: There is no such metric.
@@ -83,7 +83,7 @@ class Scorer:
 
     @staticmethod
     def availability(name: str) -> Lack | None:
-        """Why metric ``name`` cannot be computed here and now, or ``None``; downloads nothing.
+        """Why metric ``name`` cannot be computed now, or ``None``; downloads nothing.
 
         Raises:
             UnknownName: There is no such metric.
@@ -94,10 +94,10 @@ class Scorer:
         return lack
 
     def reference(self, image: Image) -> Reference:
-        """Make an original ready: uint8, H x W x 3.
+        """Prepare an original: uint8, H x W x 3.
 
         Raises:
-            HarnessError: It is no such image.
+            HarnessError: It is not such an image.
         """
         return Reference(_checked(image))
 
@@ -105,7 +105,7 @@ class Scorer:
         """Score a decoded image (uint8, H x W x 3) under every metric of :attr:`names`.
 
         Raises:
-            HarnessError: It is no such image, or not of the reference's size.
+            HarnessError: It is not such an image, or not of the reference's size.
         """
         if _checked(image).shape != reference.image.shape:
             sizes = ["{1}x{0}".format(*i.shape) for i in (image, reference.image)]
@@ -141,7 +141,7 @@ class Scorer:
         return filter(None, measures)
 
     def _attempt(self, names: Sequence[str], make: Callable[[], T]) -> T | None:
-        """What computes ``names``; ``None`` when they are not asked for or cannot be had."""
+        """What computes ``names``; ``None`` if they are not requested or not available."""
         if not names or not set(names) <= set(self.names):
             return None
         lack = _package_lack(names[0])

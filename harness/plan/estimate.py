@@ -1,4 +1,4 @@
-"""What a plan will take, from earlier records of the same codecs on this kind of machine."""
+"""Estimates what a plan will take, from earlier records of the same codecs."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cost:
-    """Expected cost of some cases; ``None`` where no record tells."""
+    """Expected cost of some cases, in seconds and bytes; ``None`` if no record can tell."""
 
     seconds: float | None
     disk_bytes: float | None
 
 
 class Estimator:
-    """Costs per pixel of earlier records, by codec and rate point."""
+    """Costs per pixel from earlier records, by codec and rate point."""
 
     def __init__(self, records: pd.DataFrame | None, settings: Settings) -> None:
-        """Take the records that were measured on this device, or the CPU, with as many threads."""
+        """Use the records measured on this device, or the CPU, with the same number of threads."""
         self._by_rate: dict[tuple[str, str], tuple[float, float]] = {}
         self._by_codec: dict[str, tuple[float, float]] = {}
         if records is None:

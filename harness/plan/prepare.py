@@ -1,4 +1,4 @@
-"""Resolves what a user asks for: manifests read, data at hand, every case known."""
+"""Resolves a request: reads manifests, finds the data, and plans every case."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from harness.readiness.machine import total_memory
 from harness.readiness.ready import Readiness
 
 MEMORY_SHARE = 0.9
-"""The share of the machine's memory that a codec may take where no limit is asked for."""
+"""The share of the machine's memory that a codec may use if no limit is requested."""
 
 
 @dataclass
 class Prepared:
-    """A request, resolved: manifests read, data at hand, cases known.
+    """A resolved request: its codecs, data sets and cases.
 
     Attributes:
         request: What was asked for.
         settings: How to measure.
         codecs: The codecs, in the order to run.
-        by_name: Whether any was asked for by name, and not by ``all``.
+        by_name: Whether any codec was requested by name, rather than through ``all``.
         datasets: The data sets.
         plan: The cases.
-        broken: Adapters whose manifests do not read, with the error; none where all were named.
+        broken: Adapters whose manifests cannot be read, with the error; empty if codecs were named.
     """
 
     request: Request
@@ -47,10 +47,10 @@ class Prepared:
 
 
 def prepare(request: Request) -> Prepared:
-    """Resolve a request. Downloads data sets where allowed; starts no codec.
+    """Resolve a request. Downloads data sets if allowed; starts no codec.
 
     Raises:
-        HarnessError: A name is unknown, a value makes no sense, or data is missing.
+        HarnessError: A name is unknown, a value is not valid, or data is missing.
     """
     settings = settings_of(request)
     resolutions = parse(request.resolution)
@@ -68,7 +68,7 @@ def prepare(request: Request) -> Prepared:
 
 
 def models_of(codec: CodecSpec, rates: Sequence[str], settings: Settings) -> Iterator[Model]:
-    """A codec at the rate points asked for, each model with what it needs here.
+    """The models of a codec at the requested rate points, each with what it needs here.
 
     Args:
         codec: What its manifest states.
@@ -92,7 +92,7 @@ def models_of(codec: CodecSpec, rates: Sequence[str], settings: Settings) -> Ite
             _identity(readiness, codec, group[-1]),
             code,
             device_of(codec, settings.device),
-            # A progressive codec encodes at its last rate point, whichever were asked for.
+            # A progressive codec always encodes at its last rate point.
             readiness.of(codec, codec.rates if codec.progressive else group),
         )
 
@@ -103,10 +103,10 @@ def _identity(readiness: Readiness, codec: CodecSpec, rate: RateSpec) -> str:
 
 
 def settings_of(request: Request) -> Settings:
-    """How to measure, with this machine's figures where the request names none.
+    """How to measure, with this machine's values where the request names none.
 
     Raises:
-        HarnessError: A value makes no sense, or the device is not there.
+        HarnessError: A value is not valid, or the device is not there.
     """
     metrics = [metric_named(name).name for name in request.metric]
     if request.repeats < 1 or request.warmup < 0 or request.timeout <= 0:
@@ -133,12 +133,12 @@ def settings_of(request: Request) -> Settings:
 
 
 def _distinct(datasets: list[Dataset]) -> list[Dataset]:
-    """The data sets, none of which bears another's name: their records could not be told apart."""
+    """The data sets, refused if two share a name: their records could not be distinguished."""
     names = [dataset.name for dataset in datasets]
     if doubled := next((name for name in names if names.count(name) > 1), None):
         raise HarnessError(
             f"two data sets are called '{doubled}'",
-            "name each once, and rename a folder that bears another's name",
+            "name each one once, and rename a folder that has another data set's name",
         )
     return datasets
 

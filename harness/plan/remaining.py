@@ -1,4 +1,4 @@
-"""What of a plan is still to be measured, and what is still to be scored."""
+"""Which part of a plan is still to be measured, and which is still to be scored."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Pending = tuple[Batch, Case]
 
 
 class State(Protocol):
-    """What must be known of a case to tell whether it is finished.
+    """What must be known about a case to decide whether it is finished.
 
     Attributes:
         status: How it ended.
-        message: What its record says.
-        repeats: Timed calls that it was measured with.
-        blank: The metrics that were tried, and could not be had.
+        message: The message of its record.
+        repeats: The number of timed calls with which it was measured.
+        blank: The metrics that were attempted but are unavailable.
     """
 
     status: str
@@ -38,10 +38,10 @@ class Wanted:
     """When a case is finished.
 
     Attributes:
-        settings: How it is to be measured, and by which metrics.
-        cards: The id of the identity card under which each metric would be computed here and
-            now. A value under another one does not count. Metrics that cannot be computed here
-            have none, and any value of theirs counts.
+        settings: How it is to be measured, and with which metrics.
+        cards: The id of the identity card that each metric's values would have if computed now.
+            A value under another card does not count. Metrics that cannot be computed here have
+            none, and any value of theirs counts.
     """
 
     settings: Settings
@@ -62,15 +62,15 @@ class Wanted:
         )
 
     def has_score(self, state: State, metric: str) -> bool:
-        """Whether a case has a metric under the card that holds now."""
+        """Whether a case has a metric under the current card."""
         card = state.card(metric)
         return card is not None and card == self.cards.get(metric, card)
 
     def is_measured(self, case: Case, states: Mapping[str, State], lack: Lack | None) -> bool:
-        """Whether a case needs no (further) measuring.
+        """Whether a case needs no further measuring.
 
-        Finished is ``ok`` with as many timed calls as asked for. A codec that is unavailable and
-        was recorded so needs no second record.
+        A case is finished if it is ``ok`` with as many timed calls as requested. A codec that is
+        unavailable and was recorded as such needs no second record.
         """
         state = states.get(case.id)
         if state is None:
@@ -89,8 +89,8 @@ def remaining(
 ) -> Plan:
     """The part of the plan that must still be measured.
 
-    A case that lacks a metric and whose reconstruction is not there (``has_image``) must be
-    measured again; not so for a metric that was tried and could not be had.
+    A case that lacks a metric and whose reconstruction is gone (``has_image``) must be measured
+    again, unless that metric was attempted but is unavailable.
     """
 
     def is_left(batch: Batch, case: Case) -> bool:

@@ -1,4 +1,4 @@
-"""What a user asks of ``run`` and ``plan``, and how it is measured."""
+"""What a user requests from ``run`` and ``plan``, and how it is measured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Keep = Literal["all", "bitstreams", "none"]
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asks of ``run`` and ``plan``: the options of the command line, one for one.
+    """What a user requests from ``run`` and ``plan``: the command line's options, one for one.
 
     The command line takes names, types and defaults from here.
 
@@ -24,26 +24,26 @@ class Request:
         codec: Codec names, ``name@checkpoint``, or ``all``.
         dataset: Names of data sets, or folders of images.
         rate: Ids of rate points; all of each codec when empty.
-        resolution: ``native``, or height x width in pixels as ``HxW``; commas between several.
-        metric: Names of metrics, hyphens or underscores; none when empty.
+        resolution: ``native``, or ``HxW``, height and width in pixels; commas between several.
+        metric: Names of metrics, with hyphens or underscores; none when empty.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        limit: How many images of each data set, from the first on; all when ``None``.
+        limit: Measure only the first ``limit`` images of each data set; all when ``None``.
         repeats: Timed calls for each case, at least 1.
         warmup: Untimed calls before the first timed one, for each image size in a process.
-        timeout: The longest that one encode or decode call may take, in seconds, above 0.
-        weights: Which weights a network runs with. Random ones give true speed and memory, and
+        timeout: The time limit of one encode or decode call, in seconds, above 0.
+        weights: Which weights a network runs with. Random ones give true speed and memory, but
             their records enter no quality table.
         results: The results folder.
         name: The run's folder within it.
-        threads: How many threads a codec is asked to use; all usable cores when ``None``.
-        memory_limit: The most resident memory of a codec's processes, in GiB, above 0;
+        threads: The number of threads that a codec should use; all usable cores when ``None``.
+        memory_limit: The limit on the resident memory of a codec's processes, in GiB, above 0;
             :data:`harness.plan.prepare.MEMORY_SHARE` of the machine's when ``None``.
-        keep: What stays beside the records once a case is scored: bitstreams and reconstructions,
+        keep: What is kept beside the records once a case is scored: bitstreams and reconstructions,
             bitstreams alone, or nothing.
-        upsample: Whether images smaller than the resolution are enlarged, instead of skipped.
-        environment: Where a codec runs whose manifest names an environment; ``auto`` is what
+        upsample: Whether images smaller than the resolution are enlarged instead of skipped.
+        environment: Where codecs whose manifest names an environment run; ``auto`` is what
             ``HARNESS_ENVIRONMENT`` names, or else what is built.
-        download: Whether data sets that are not here may be downloaded.
+        download: Whether missing data sets may be downloaded.
     """
 
     codec: Sequence[str] = ("all",)
@@ -73,7 +73,7 @@ class Request:
 
 
 class RunOptions(TypedDict, total=False):
-    """What :func:`harness.run` takes beside codecs, data and metrics: fields of a request."""
+    """The fields of a request that :func:`harness.run` takes besides codecs, data and metrics."""
 
     device: str
     limit: int | None
@@ -97,17 +97,17 @@ class Settings:
     Attributes:
         device: ``cpu``, ``cuda`` or ``cuda:N``. With ``threads``, ``weights`` and ``upsample``
             part of a case's identity.
-        threads: Threads for the codec.
+        threads: The number of threads that the codec should use.
         weights: Which weights networks run with.
         upsample: Whether images that are too small are enlarged.
         metrics: The metrics to score.
-        repeats: Timed calls a case.
-        warmup: Calls before timing, once for each size of image.
+        repeats: Timed calls per case.
+        warmup: Untimed calls before the first timed one, for each image size in a process.
         cap_seconds: A case is not repeated after a call that took longer, in seconds.
-        timeout: The longest that one call may take, in seconds.
-        memory_bytes: The most memory that a codec's process may take.
+        timeout: The time limit of one call, in seconds.
+        memory_bytes: The limit on the resident memory of a codec's processes, in bytes.
         keep: What is kept beside the records.
-        environment: Where codecs run whose manifests name an environment.
+        environment: Where codecs whose manifests name an environment run.
     """
 
     device: str = Request.device
@@ -125,5 +125,5 @@ class Settings:
 
     @property
     def cap_ms(self) -> float | None:
-        """The longest call that is repeated, in milliseconds."""
+        """The longest call after which a case is still repeated, in milliseconds."""
         return None if self.cap_seconds is None else self.cap_seconds * 1e3
