@@ -1,1 +1,1 @@
-"""Can it run here, what is lacking, which command helps; and what machine this is."""
+"""Can a codec run here, what is missing, which command helps; and what machine this is."""

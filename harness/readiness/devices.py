@@ -10,12 +10,12 @@ from harness.readiness.machine import gpu_count
 
 
 def device_of(codec: CodecSpec, asked: str) -> str:
-    """Where a codec runs when ``asked`` is asked for: the CPU if it knows no other."""
+    """The device on which a codec runs if ``asked`` is requested: ``cpu`` if it knows no other."""
     return "cpu" if codec.constraints.devices == ("cpu",) else asked
 
 
 def codec_device_lack(codec: CodecSpec, device: str) -> Lack | None:
-    """That the codec does not run on such a device, or ``None``."""
+    """A lack if the codec does not run on such a device, or ``None``."""
     kind = device.partition(":")[0]
     if kind in codec.constraints.devices:
         return None
@@ -36,8 +36,8 @@ def require_device(device: str) -> None:
 def device_lack(device: str) -> Lack | None:
     """Why ``cpu``, ``cuda`` or ``cuda:N`` cannot be used on this machine, or ``None``.
 
-    A device counts as there where the driver shows it or the harness's own PyTorch does: a codec
-    may run in an environment of its own, whose PyTorch can do what ours cannot.
+    A device counts as present if the driver or the harness's own PyTorch shows it: a codec
+    may run in its own environment, whose PyTorch may support what ours does not.
     """
     kind, _, index = device.partition(":")
     if kind == "cpu" and not index:

@@ -1,4 +1,4 @@
-"""What works on this machine, what does not, and the command that gets it further."""
+"""What works on this machine, what does not, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ LOW_DISK_BYTES = 5 * 10**9
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The state of one thing.
 
     Attributes:
         area: ``machine``, ``codec``, ``metric``, ``data set`` or ``folder``.
-        name: The thing.
+        name: The thing that was examined.
         state: Whether it works.
         detail: What was seen.
-        fix: The command, or the step, that gets it further; empty where it works.
+        fix: The command or step that fixes it; empty where it works.
     """
 
     area: str
@@ -39,7 +39,7 @@ class Finding:
 
 
 def examine(results: Path) -> Iterator[Finding]:
-    """Look at everything; nothing is downloaded, changed or left behind."""
+    """Examine everything; nothing is downloaded, changed or left behind."""
     yield from _machine()
     yield from _folders(results)
     yield from _codecs()
@@ -142,9 +142,7 @@ def _datasets() -> Iterator[Finding]:
             yield Finding("data set", spec.name, "works", f"{count} images in {folder}")
         else:
             detail = f"{count} of {spec.count} images are here"
-            fix = (
-                f"harness run --dataset {spec.name}  # downloads; or name a folder in HARNESS_DATA"
-            )
+            fix = f"harness run --dataset {spec.name}  # downloads; or set HARNESS_DATA to a folder"
             yield Finding("data set", spec.name, "missing", detail, fix)
     for name, error in catalog.broken.items():
         yield Finding("data set", name, "missing", error.problem, error.remedy)

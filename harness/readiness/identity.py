@@ -1,10 +1,10 @@
-"""The code that decides a codec's numbers, as a digest: no more than that, and no less.
+"""A digest of the code that decides a codec's numbers, and of nothing else.
 
-What counts: the files of the adapter's folder that a worker may load; what the manifest states of
-how they are run (entry, capabilities, upstream's commit, the environment's pinned packages); the
-versions of those of the harness's own modules that make bytes or pixels for the adapter. What does
-not: titles, licences and addresses in the manifest, READMEs, ``tools/`` (training, figures,
-searches, cards), and weights, which have an identity of their own.
+What counts: the files in the adapter's folder that a worker may load; what the manifest states
+about how they run (entry, capabilities, upstream's commit, the environment's pinned packages); the
+versions of the harness's modules that make bytes or pixels for the adapter. What does not count:
+titles, licences and addresses in the manifest, READMEs, ``tools/`` (training, figures, searches,
+cards), and weights, which have their own identity.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.catalog.codec_spec import CodecSpec
 from harness.environments.recipe import venv_tag
 
 NO_CODE = {".md", ".safetensors", ".pt", ".pth", ".ckpt", ".onnx"}
-"""Endings of files in an adapter's folder that are no code."""
+"""Endings of files in an adapter's folder that are not code."""
 
 APART = {"codec.toml", "codec.schema.json", "__main__.py"}
 """Files in an adapter's folder that no worker loads."""
@@ -33,7 +33,7 @@ VERSION = re.compile(r"^VERSION\b.*= (\d+)", re.MULTILINE)
 
 
 def code_digest(codec: CodecSpec) -> str:
-    """sha256 of what decides the codec's numbers beside weights and options."""
+    """sha256 of what decides the codec's numbers, apart from weights and options."""
     stated = {
         "entry": codec.entry,
         "network": codec.network,
@@ -48,7 +48,7 @@ def code_digest(codec: CodecSpec) -> str:
 
 
 def code_files(folder: Path) -> Iterator[Path]:
-    """The files of an adapter's folder that count, in the order of their names."""
+    """The files in an adapter's folder that count, in the order of their names."""
     for path in sorted(folder.rglob("*")):
         place = path.relative_to(folder)
         apart = path.suffix in NO_CODE or str(place) in APART
@@ -65,7 +65,7 @@ def _files_digest(folder: Path) -> str:
 
 
 def _kit_versions(folder: Path, entry: str) -> dict[str, int]:
-    """The versions of the modules of :mod:`harness.codec` that an adapter names."""
+    """The versions of the :mod:`harness.codec` modules that an adapter uses."""
     named = {entry.partition(":")[0]}
     for path in code_files(folder):
         if path.suffix == ".py":
@@ -79,7 +79,7 @@ def _kit_versions(folder: Path, entry: str) -> dict[str, int]:
 
 
 def _imported(source: str) -> set[str]:
-    """The full names of all that a module imports, wherever in it."""
+    """The full names of everything that a module imports, at any place in it."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""What machine a measurement was taken on: enough to tell whether two speeds compare."""
+"""Describes the machine of a measurement: enough to decide whether two speeds can be compared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PACKAGES = (
     "numpy", "torch", "torchvision", "pillow", "pillow-heif", "pillow-jxl-plugin", "lpips",
     "DISTS_pytorch", "pytorch-msssim", "pyiqa", "calflops", "bjontegaard", "pandas", "pyarrow",
 )  # fmt: skip
-"""Those whose versions a run's manifest tells."""
+"""The packages whose versions are recorded in a run's manifest."""
 
 
 def describe() -> dict[str, Any]:
@@ -40,7 +40,7 @@ def describe() -> dict[str, Any]:
 
 
 def hardware() -> dict[str, Any]:
-    """The part of :func:`describe` that decides speed: what :func:`fingerprint` is taken of."""
+    """The hardware that decides speed: the first part of :func:`describe`."""
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
@@ -51,10 +51,10 @@ def hardware() -> dict[str, Any]:
 
 
 def fingerprint(machine: dict[str, Any]) -> str:
-    """A short id of what decides the speed of all codecs: hardware, driver, Python and torch.
+    """A short id of what decides the speed of every codec: hardware, driver, Python and torch.
 
-    Equal ids may be compared. Clocks are left out: they move by themselves. So are other packages:
-    those that a codec needs are in its record's ``environment``.
+    Speeds with equal ids may be compared. Clocks are left out, because they vary by themselves, and
+    so are other packages: those that a codec needs are in its record's ``environment``.
     """
     keep = {k: v for k, v in machine["hardware"].items() if k != "gpus"}
     gpus = machine["hardware"]["gpus"]
@@ -65,7 +65,7 @@ def fingerprint(machine: dict[str, Any]) -> str:
 
 
 def total_memory() -> int:
-    """Memory that this machine, or the control group we run in, may use, in bytes."""
+    """The memory of this machine, or the limit of our control group if lower, in bytes."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = _read("/sys/fs/cgroup/memory.max")
     return min(physical, int(limit)) if limit and limit.isdigit() else physical

@@ -1,8 +1,8 @@
-"""Can a codec run here? Asked once, answered once: what it needs, or what is lacking.
+"""Can a codec run here? Asked once, answered once: what it needs, or what is missing.
 
 ``run``, ``plan``, ``check``, ``list``, ``doctor``, ``encode``, ``decode`` and ``load_codec`` ask
 :class:`Readiness` and nothing else. What it finds (environment, checkout, files and identity of
-the weights) is carried on as :class:`Ready`, and looked for nowhere else.
+the weights) is passed on as :class:`Ready` and looked for nowhere else.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Need:
     """One thing that a codec needs.
 
     Attributes:
-        name: What it is: ``environment``, ``checkout``, ``weights``, ...
-        state: What was seen, in a word or a few.
-        lack: Why the codec does not run with it as it is; ``None`` where it does.
+        name: Its kind: ``environment``, ``checkout``, ``weights``, ...
+        state: What was found, in a few words.
+        lack: Why the codec cannot run with it as it is; ``None`` if it can.
     """
 
     name: str
@@ -52,12 +52,12 @@ class Need:
 
 
 class Readiness:
-    """Whether codecs can run here under what a user asks for.
+    """Whether codecs can run here with the options that a user chose.
 
     Args:
         weights: ``pretrained``, or ``random`` for networks.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        environment: Where codecs run whose manifests name an environment.
+        environment: Where codecs whose manifests name an environment run.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Readiness:
         self._weights: dict[tuple[str, Path | None, str], Weights | Lack] = {}
 
     def of(self, codec: CodecSpec, rates: Sequence[RateSpec]) -> Ready | Lack:
-        """The codec with what it needs at all of ``rates``, or the first thing that is lacking.
+        """The codec with what it needs at all of ``rates``, or the first thing that is missing.
 
         Raises:
             UnknownName: ``HARNESS_ENVIRONMENT`` names no environment.
@@ -89,9 +89,9 @@ class Readiness:
         return self._ready(codec, ready)
 
     def at_any(self, codec: CodecSpec) -> Ready | Lack:
-        """The same at those rate points whose weights are here; a lack where none are.
+        """The same for the rate points whose weights are here; a lack if there are none.
 
-        Weights that are here and are not those that the manifest names are a lack, too.
+        Weights that are here but differ from those that the manifest names are a lack, too.
         """
         if (lack := self._shared_lack(codec)) is not None:
             return lack
@@ -102,7 +102,7 @@ class Readiness:
         return self._ready(codec, ready)
 
     def weights(self, codec: CodecSpec, rate: RateSpec) -> Weights | Lack:
-        """The weights of a rate point, located once, or why it has none that can be used."""
+        """The weights of a rate point, located once, or why there are none that can be used."""
         key = (codec.name, codec.checkpoint, rate.id)
         if key not in self._weights:
             self._weights[key] = _locate(codec, rate, self.mode_of(codec))
@@ -113,7 +113,7 @@ class Readiness:
         return self._mode if codec.network else "none"
 
     def needs(self, codec: CodecSpec) -> Iterator[Need]:
-        """What a codec needs, in the order in which a user gets it.
+        """What a codec needs, in the order in which a user should get it.
 
         Raises:
             UnknownName: ``HARNESS_ENVIRONMENT`` names no environment.
@@ -141,7 +141,7 @@ class Readiness:
             yield Need("environment", "no", lack)
         elif codec.environment is not None:
             yield Need("environment", "inline" if inline else environment.label)
-        # Modules are looked for where the codec's code runs; programs run from anywhere.
+        # Modules must be where the codec's code runs; programs run from anywhere.
         asked = (r for r in codec.requires if inline or r.kind == "program")
         if (lack := next(filter(None, map(requirement_lack, asked)), None)) is not None:
             yield Need("requirements", "no", lack)
@@ -167,7 +167,7 @@ class Readiness:
         return Need("weights", f"of {here} of {len(found)} rate points", lack)
 
     def _weights_lack(self, codec: CodecSpec) -> Lack | None:
-        """The lack of the first rate point where none has weights, or where some are damaged."""
+        """The lack of a rate point with damaged weights, or of the first if none has weights."""
         found = [(rate, self.weights(codec, rate)) for rate in codec.rates]
         lacks = [(rate, weights) for rate, weights in found if isinstance(weights, Lack)]
         damaged = (lack for rate, lack in lacks if _missing(codec, rate) is None)
@@ -180,7 +180,7 @@ def summary(needs: Iterable[Need]) -> str:
 
 
 def requirement_lack(requirement: Requirement) -> Lack | None:
-    """Why a module or a program is not met on this machine, or ``None`` when it is."""
+    """Why a module or program cannot be used on this machine, or ``None`` if it can."""
     if requirement.kind == "module":
         found = importlib.util.find_spec(requirement.name.partition(".")[0]) is not None
     else:
@@ -194,7 +194,7 @@ def requirement_lack(requirement: Requirement) -> Lack | None:
 
 
 def extension_lack(codec: CodecSpec, extension: Extension) -> Lack | None:
-    """That an extension is not built, or ``None`` when it is."""
+    """A lack if an extension is not built, or ``None``."""
     folder = upstream_folder(codec)
     if folder is None:
         return None
@@ -229,7 +229,7 @@ def _upstream_needs(codec: CodecSpec) -> Iterator[Need]:
 
 
 def _locate(codec: CodecSpec, rate: RateSpec, mode: WeightsMode) -> Weights | Lack:
-    """Find the weights of a rate point, and see that they are those that the manifest names."""
+    """Find the weights of a rate point, and check that they are those that the manifest names."""
     files = {w.file: find_weights(codec.folder, w.file) for w in codec.weights_of(rate)}
     if codec.checkpoint is not None:
         files["checkpoint"] = codec.checkpoint
@@ -252,7 +252,7 @@ def _locate(codec: CodecSpec, rate: RateSpec, mode: WeightsMode) -> Weights | La
 
 
 def _missing(codec: CodecSpec, rate: RateSpec) -> Lack | None:
-    """Which weights file of a rate point is not here, or ``None``."""
+    """Which weights file of a rate point is missing, or ``None``."""
     for weights in codec.weights_of(rate):
         path = find_weights(codec.folder, weights.file)
         if path.is_file():

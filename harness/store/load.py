@@ -18,10 +18,10 @@ from harness.store.shards import DamagedShard, latest, list_shards, read_shard
 
 
 def load_results(path: str | Path) -> pd.DataFrame:
-    """One row a case, in the columns of :data:`harness.store.schema.COLUMNS`.
+    """One row per case, in the columns of :data:`harness.store.schema.COLUMNS`.
 
     Args:
-        path: A results folder, whose runs are then all read, or the folder of one run.
+        path: A results folder, all of whose runs are read, or the folder of one run.
 
     Raises:
         HarnessError: There are no results, or a newer harness wrote them.
@@ -32,20 +32,20 @@ def load_results(path: str | Path) -> pd.DataFrame:
     runs = list(run_folders(folder))
     if not runs:
         raise HarnessError(
-            f"no results in {folder}", "name a results folder, or make one with 'harness run'"
+            f"no results in {folder}", "name a results folder, or create one with 'harness run'"
         )
     frames = [_load_run(run) for run in runs]
     return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
 
 
 def read_cases(folder: Path) -> list[CaseRecord]:
-    """The records of one run's folder, unscored, the latest of each case."""
+    """The latest record of each case in one run's folder, without scores."""
     rows = _read_all(folder / "cases", schema.CASES, ["case"]).to_pylist()
     return [CaseRecord(**{**row, "status": Status(row["status"])}) for row in rows]
 
 
 def run_folders(folder: Path) -> Iterator[Path]:
-    """The runs of a results folder: itself when it is a run's, else those directly in it."""
+    """The runs of a results folder: itself if it is a run's folder, else those directly in it."""
     if (folder / "store.json").is_file():
         yield folder
     elif folder.is_dir():
@@ -69,7 +69,7 @@ _NAMES = [column.name for column in schema.COLUMNS]
 
 
 def _join_scores(frame: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """Add a column a metric, its card, and the reasons of the blanks."""
+    """Add a column per metric, its card, and the reasons for blanks."""
     scores = scores.merge(frame[["case", "written", "status"]], on="case", suffixes=("", "_case"))
     current = (scores["written"] >= scores["written_case"]) & (scores["status"] == Status.OK)
     scores = scores[current]
@@ -89,7 +89,7 @@ def _join_scores(frame: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _read_all(folder: Path, columns: pa.Schema, keys: list[str]) -> pa.Table:
-    """All shards of a folder as one table, the latest row of each key."""
+    """All shards of a folder as one table, with the latest row of each key."""
     for _ in range(10):
         paths = list_shards(folder)
         tables = [columns.empty_table()]
@@ -100,6 +100,6 @@ def _read_all(folder: Path, columns: pa.Schema, keys: list[str]) -> pa.Table:
                 except DamagedShard as error:
                     warnings.warn(str(error), stacklevel=4)
         except FileNotFoundError:
-            continue  # another process merged shards while we read; look again
+            continue  # another process merged shards while we read; try again
         return latest(pa.concat_tables(tables), keys)
     raise HarnessError(f"{folder} keeps changing", "wait until the run that writes it is done")

@@ -1,7 +1,7 @@
-"""The records of a run, and with them the columns of its tables: each stands here once.
+"""The records of a run, and with them the columns of its tables: each is defined only here.
 
-A case's row is a :class:`CaseRecord` from its first line to the shard it is written to; a metric's
-value of a case is a :class:`ScoreRecord`.
+A case is a :class:`CaseRecord` from its start to the shard it is written to; a metric's value for a
+case is a :class:`ScoreRecord`.
 """
 
 # ruff: noqa: RUF009 - column() makes a field
@@ -21,8 +21,8 @@ def column(meaning: str, unit: str = "", *, stored: str = "", default: Any = Non
     Args:
         meaning: What the column holds.
         unit: Its unit, where it has one.
-        stored: Its type on disk, where the annotation does not say it: ``int32``.
-        default: The value of a record that does not say; ``...`` where each must.
+        stored: Its type on disk, if that does not follow from the annotation: ``int32``.
+        default: The value where a record gives none; ``...`` if every record must give one.
     """
     facts = {"meaning": meaning, "unit": unit, "stored": stored}
     return field(metadata=facts) if default is ... else field(default=default, metadata=facts)
@@ -30,25 +30,29 @@ def column(meaning: str, unit: str = "", *, stored: str = "", default: Any = Non
 
 @dataclass(kw_only=True)
 class CaseRecord:
-    """What was measured of one case."""
+    """What was measured for one case."""
 
-    case: str = column("the case's identity: a hash of all that decides its numbers", default=...)
+    case: str = column(
+        "the case's identity: a hash of everything that decides its numbers", default=...
+    )
     codec: str = column("the codec's name, as typed on the command line", default=...)
     title: str = column("the codec's name, as printed in tables", default=...)
     family: str = column("the codec's family, such as classical or generative", default=...)
     rate: str = column("the rate point's id", default=...)
     rate_index: int = column(
-        "place of the rate point in the manifest, from 0, by bitrate", stored="int32", default=...
+        "position of the rate point in the manifest, from 0, by bitrate",
+        stored="int32",
+        default=...,
     )
-    checkpoint: str = column("weights file and the head of its sha256; empty without", default=...)
+    checkpoint: str = column("weights file and the start of its sha256; empty without", default=...)
     weights: str = column("pretrained, random or none", default=...)
     options: str = column("the codec's and the rate point's options, as JSON", default=...)
     dataset: str = column("the data set's name", default=...)
     image: str = column("the image's name within the data set", default=...)
     image_sha256: str = column("sha256 of the source image's file", default=...)
-    resolution: str = column("'native', or height x width as asked", default=...)
-    height: int | None = column("of the image that was coded", "px", stored="int32")
-    width: int | None = column("of the image that was coded", "px", stored="int32")
+    resolution: str = column("'native', or height x width as requested", default=...)
+    height: int | None = column("height of the coded image", "px", stored="int32")
+    width: int | None = column("width of the coded image", "px", stored="int32")
     status: Status | None = column(f"{', '.join(list(Status)[:-1])} or {list(Status)[-1]}")
     reason: Reason | str | None = column("a short code within the status, such as SIGSEGV or dtype")
     message: str | None = column("what happened, with the remedy and the log's path")
@@ -59,9 +63,9 @@ class CaseRecord:
         "whether repeated encodes gave the same bytes; null: encoded once"
     )
     facts: str | None = column(
-        "what the codec tells of itself once loaded, such as its version, as JSON"
+        "what the codec reports of itself once loaded, such as its version, as JSON"
     )
-    load_ms: float | None = column("time to load the model, timed apart", "ms")
+    load_ms: float | None = column("time to load the model, timed separately", "ms")
     encode_ms: float | None = column("median of encode_samples_ms", "ms")
     decode_ms: float | None = column("median of decode_samples_ms", "ms")
     encode_samples_ms: list[float] | None = column("every timed encode call", "ms")
@@ -80,39 +84,41 @@ class CaseRecord:
         "where the codec ran: inline with the libraries it needs, venv:NAME@TAG or docker:NAME@TAG"
     )
     threads: int = column("threads the codec was given", stored="int32", default=...)
-    repeats: int = column("timed calls asked for", stored="int32", default=...)
+    repeats: int = column("timed calls requested", stored="int32", default=...)
     timing_scope: str = column(
-        "call: the calls alone, model resident; process: external programs, their start included",
+        "call: the calls alone, with the model loaded; process: external programs, start included",
         default=...,
     )
     shared_encode: bool = column(
-        "whether encode_ms is that of one progressive bitstream which serves all rate points",
+        "whether encode_ms is that of one progressive bitstream that serves all rate points",
         default=...,
     )
     machine: str = column(
-        "fingerprint of hardware, driver, Python and torch; equal ones may be compared",
+        "fingerprint of hardware, driver, Python and torch; times with equal ones may be compared",
         default=...,
     )
-    invocation: str = column("the run manifest (runs/<id>.json) this was taken under", default=...)
+    invocation: str = column("the run manifest (runs/<id>.json) of this measurement", default=...)
     frontier: str | None = column(
         "null outside the search for the largest image; 'tried' within it; on the largest that "
-        "went well, why the search ended"
+        "succeeded, why the search ended"
     )
     kept_bytes: int = column(
-        "what was written beside the record: bitstream and PNG", "B", default=0
+        "size of the files kept beside the record: bitstream and PNG", "B", default=0
     )
-    wall_ms: float | None = column("all that measuring the case took, the harness included", "ms")
+    wall_ms: float | None = column(
+        "total time of measuring the case, including the harness's own", "ms"
+    )
     started: datetime = column("when its batch began", default=...)
     written: int = column(
-        "when the row was written; of two rows of a case the later counts", "ns", default=0
+        "when the row was written; of two rows for a case the later counts", "ns", default=0
     )
 
 
 @dataclass(kw_only=True)
 class ScoreRecord:
-    """One metric of one case."""
+    """One metric for one case."""
 
-    case: str = column("the case scored", default=...)
+    case: str = column("the scored case", default=...)
     metric: str = column("the metric's name", default=...)
     value: float | None = column("the metric's value; null where blank")
     reason: str | None = column("why the value is blank")

@@ -4,7 +4,7 @@
 
     <results>/<name>/
         store.json            the schema version
-        runs/<id>.json        one manifest an invocation: what was asked, on which machine
+        runs/<id>.json        one manifest per invocation: the request, and the machine
         cases/*.parquet       what was measured
         scores/*.parquet      the metrics
         cards/<id>.json       the metrics' identity cards
@@ -12,7 +12,7 @@
         reconstructions/      the same, PNG
         logs/                 what the codecs printed
 
-Shards are only ever added, whole; merging replaces several by one with the same rows. So any
+Shards are only ever added, complete; merging replaces several by one with the same rows. So any
 process may be killed at any time, and several may work in one folder at once.
 """
 
@@ -48,16 +48,16 @@ STALE_SECONDS = 24 * 3600
 
 @dataclass
 class CaseState:
-    """What the folder holds of one case.
+    """What the folder holds about one case.
 
     Attributes:
         status: How it ended.
-        message: What its record says.
-        repeats: Timed calls that it was measured with.
+        message: The message of its record.
+        repeats: The number of timed calls with which it was measured.
         written: When its row was written, in ns.
-        scores: Of each metric that has a value, or will never have one: when the row was
+        scores: For each metric that has a value, or will never have one: when its row was
             written, in ns, and the id of its identity card.
-        blank: The metrics that were tried, and could not be had.
+        blank: The metrics that were attempted but are unavailable.
     """
 
     status: str
@@ -77,7 +77,7 @@ class RunStore:
     """A run's folder, opened for writing, and an index of what is finished in it."""
 
     def __init__(self, folder: Path, *, create: bool = True) -> None:
-        """Open the folder, and read the index. ``create`` makes it where it is missing.
+        """Open the folder and read the index. With ``create``, a missing folder is created.
 
         Raises:
             HarnessError: It cannot be written, or a newer harness wrote it.
@@ -94,7 +94,7 @@ class RunStore:
         self.refresh()
 
     def refresh(self) -> None:
-        """Take up the shards that were written since, by this process or another."""
+        """Read the shards written since the last time, by this process or another."""
         for path in list_shards(self.folder / "cases"):
             if (table := self._read(path, schema.CASES, CASE_INDEX)) is not None:
                 self._index_cases(table)
@@ -115,10 +115,10 @@ class RunStore:
         self._index_scores(table)
 
     def merge(self) -> None:
-        """Make one shard of many, so that a folder of many runs still opens quickly.
+        """Merge many shards into one, so that a folder of many runs still opens quickly.
 
         The merged shard is written before the others are removed: a kill in between leaves
-        doubled rows, of which readers keep one.
+        duplicate rows, of which readers keep one.
         """
         for name, columns, keys in (
             ("cases", schema.CASES, ["case"]),
@@ -141,13 +141,13 @@ class RunStore:
         write_json(self.folder / "runs" / f"{invocation}.json", manifest)
 
     def write_card(self, card_id: str, card: Mapping[str, Any]) -> None:
-        """Keep an identity card, once."""
+        """Write an identity card, unless it is there already."""
         path = self.folder / "cards" / f"{card_id}.json"
         if not path.is_file():
             write_json(path, card)
 
     def file(self, kind: str, place: Iterable[str], case: str, suffix: str) -> Path:
-        """Where a case's bitstream or reconstruction lies, under names that people can browse."""
+        """Where a case's bitstream or reconstruction is, under names that people can browse."""
         *folders, image = (re.sub(r"[^\w.@+-]+", "_", part) for part in place)
         return self.folder.joinpath(kind, *folders, f"{image}.{case[:8]}{suffix}")
 
@@ -173,7 +173,7 @@ class RunStore:
             if old is None:
                 self.states[case] = new
             elif old.written <= new.written:
-                # Measured anew: the scores of the reconstruction it replaces no longer hold.
+                # Measured again: the scores of the reconstruction it replaces no longer hold.
                 if old.written == new.written:
                     new.scores, new.blank = old.scores, old.blank
                 self.states[case] = new
@@ -190,7 +190,7 @@ class RunStore:
                 state.scores[sys.intern(metric)] = written, sys.intern(card or "")
 
     def _clean(self) -> None:
-        """Remove temporary files that a killed process left, once they are surely nobody's."""
+        """Remove temporary files left by killed processes, once they must be unused."""
         for folder in ("cases", "scores", "runs", "cards"):
             for path in (self.folder / folder).glob(".*.part"):
                 with suppress(OSError):
@@ -211,7 +211,7 @@ def check_version(folder: Path) -> None:
     """Refuse a folder whose schema is newer than this harness.
 
     Raises:
-        HarnessError: It is newer, or ``store.json`` does not read.
+        HarnessError: It is newer, or ``store.json`` cannot be read.
     """
     path = folder / "store.json"
     try:
@@ -220,7 +220,7 @@ def check_version(folder: Path) -> None:
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HarnessError(
-            f"{path} does not read ({error})",
+            f"{path} cannot be read ({error})",
             f'write {{"schema": {schema.SCHEMA_VERSION}}} into it, or use another folder',
         ) from error
     if version > schema.SCHEMA_VERSION:
@@ -232,5 +232,5 @@ def check_version(folder: Path) -> None:
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
+    """Write a JSON file completely or not at all."""
     write_bytes(path, json.dumps(data, indent=2, default=str).encode())

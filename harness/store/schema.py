@@ -1,7 +1,7 @@
-"""The columns of the results: those of the records, and what loading makes of them.
+"""The columns of the results: those of the records, and those after loading.
 
-``cases`` hold what was measured, one row a case; ``scores`` hold the metrics in long form, one
-row a case and metric. :func:`harness.load_results` joins them into the columns of
+``cases`` hold what was measured, one row per case; ``scores`` hold the metrics in long form, one
+row per case and metric. :func:`harness.load_results` joins them into the columns of
 :data:`COLUMNS`.
 """
 
@@ -17,7 +17,7 @@ from harness.catalog.metrics import METRICS
 from harness.store.records import CaseRecord, ScoreRecord
 
 SCHEMA_VERSION = 1
-"""Raised when an older harness could misread what is written."""
+"""Increased when an older harness could misread what is written."""
 
 TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),
@@ -40,7 +40,7 @@ class Column:
 
 
 def columns_of(record: type) -> tuple[Column, ...]:
-    """The columns that a kind of record has, in its order."""
+    """The columns of a record class, in its order."""
     hints = get_type_hints(record)
     return tuple(
         Column(
@@ -68,7 +68,7 @@ CASES = pa.schema([(c.name, c.type) for c in CASE_COLUMNS])
 SCORES = pa.schema([(c.name, c.type) for c in SCORE_COLUMNS])
 
 METRIC_COLUMNS = tuple(METRICS)
-"""Always present after loading, empty where a metric was not asked for."""
+"""Always present after loading; empty where a metric was not requested."""
 
 COLUMNS = (
     Column("run", pa.string(), "the run's name (--name)"),
@@ -76,6 +76,6 @@ COLUMNS = (
     *(Column(m, pa.float64(), "see 'harness list metrics'") for m in METRIC_COLUMNS),
     *(Column(f"{m}_card", pa.string(), f"identity card of the {m} value") for m in METRIC_COLUMNS),
     *(c for c in SCORE_COLUMNS if c.name == "score_ms"),
-    Column("blanks", pa.string(), "JSON object: metric to the reason why its cell is blank"),
+    Column("blanks", pa.string(), "JSON object: for each metric whose cell is blank, the reason"),
 )
 """The columns of :func:`harness.load_results`."""

@@ -1,4 +1,4 @@
-"""Parquet shards: written whole or not at all, read with damaged ones set apart."""
+"""Parquet shards: written completely or not at all; damaged ones are recognised when read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERSION_KEY = b"harness.schema"
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that becomes ``path`` when the block ends well.
+    """A temporary path beside ``path``, renamed to ``path`` when the block succeeds.
 
     Raises:
         HarnessError: The disk is full, or the folder cannot be written.
@@ -35,20 +35,20 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def unwritable(path: Path, error: OSError) -> HarnessError:
-    """The error to show when ``path`` could not be written."""
+    """The error to raise when ``path`` could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return HarnessError(
             f"the disk is full: {path} could not be written",
-            "free some space and give the same command again; what was finished is kept",
+            "free some space and run the same command again; finished cases are kept",
         )
     return HarnessError(
         f"{path} cannot be written: {error.strerror or error}",
-        "name a folder that you may write with --results",
+        "choose a writable folder with --results",
     )
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file completely or not at all.
 
     Raises:
         HarnessError: The disk is full, or the folder cannot be written.
@@ -58,7 +58,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_shard(folder: Path, table: pa.Table) -> Path:
-    """Write a table as a new shard of a folder, durably, under a name of its own.
+    """Write a table as a new shard in a folder, durably, under a unique name.
 
     Raises:
         HarnessError: The disk is full, or the folder cannot be written.
@@ -73,7 +73,7 @@ def write_shard(folder: Path, table: pa.Table) -> Path:
 
 
 def list_shards(folder: Path) -> list[Path]:
-    """The shards of a folder, temporary files left out."""
+    """The shards in a folder, without temporary files."""
     try:
         names = sorted(entry.name for entry in os.scandir(folder))
     except FileNotFoundError:
@@ -82,7 +82,7 @@ def list_shards(folder: Path) -> list[Path]:
 
 
 class DamagedShard(HarnessError):
-    """A shard that does not read."""
+    """A shard that cannot be read."""
 
 
 def read_shard(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
@@ -110,8 +110,8 @@ def read_shard(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
     except (pa.ArrowException, OSError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise DamagedShard(
-            f"results shard {path} is damaged and left out ({first})",
-            "delete it and give the run's command again: its cases will be measured anew",
+            f"results shard {path} is damaged and was left out ({first})",
+            "delete it and run the same command again: its cases will be measured anew",
         ) from error
     arrays = [
         table[f.name].cast(f.type) if f.name in present else pa.nulls(len(table), f.type)
@@ -121,7 +121,7 @@ def read_shard(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
 
 
 def latest(table: pa.Table, keys: Sequence[str]) -> pa.Table:
-    """Of the rows that share ``keys``, keep the one written last."""
+    """Of the rows with equal ``keys``, keep the one written last."""
     if len(table) == 0:
         return table
     numbered = table.select([*keys, "written"]).append_column("_row", pa.array(range(len(table))))

@@ -1,7 +1,7 @@
-"""The worker: a child process that holds one codec and answers the harness's requests.
+"""The worker: a child process that runs one codec and answers the harness's requests.
 
 Started as ``python -m harness.worker SOCKET``. Whatever the codec prints goes to the log that
-the harness opened for the process; the socket alone carries the answers.
+the harness opened for the process; answers travel only through the socket.
 
 Requests (``op``) and their answers (``event``):
 
@@ -79,7 +79,7 @@ REFUSALS: tuple[tuple[type[CodecError], Status, Reason], ...] = (
 
 
 class Session:
-    """One connection: the codec, and an answer to each kind of request."""
+    """One connection: the codec, and a method that answers each kind of request."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -146,10 +146,10 @@ class Session:
     def _measure(
         self, header: wire.Header, call: Callable[[], T], keep: int | None = None
     ) -> tuple[wire.Header, list[T]]:
-        """Warm up, then time ``repeats`` calls. ``keep`` bounds how many results are held.
+        """Warm up, then time ``repeats`` calls. ``keep`` limits how many results are held.
 
-        After a call that took longer than ``cap_ms`` none follows; it is a sample even where it
-        was to be a warm-up.
+        A call that takes longer than ``cap_ms`` is the last; it counts as a sample even if it was
+        meant as a warm-up.
         """
         cap_ms = header["cap_ms"]
         results: list[T] = []
@@ -182,7 +182,7 @@ class Session:
 
 
 def highest(a: Peaks, b: Peaks) -> Peaks:
-    """The larger of two peaks, figure by figure."""
+    """The larger of two peaks, field by field."""
 
     def pick(x: int | None, y: int | None) -> int | None:
         return x if y is None else y if x is None else max(x, y)
@@ -193,14 +193,14 @@ def highest(a: Peaks, b: Peaks) -> Peaks:
 
 
 def rate_point(fields: dict[str, Any]) -> RatePoint:
-    """The rate point of a request's header."""
+    """The rate point described in a request's header."""
     files = {name: Path(path) for name, path in fields["files"].items()}
     upstream = Path(fields["upstream"]) if fields["upstream"] else None
     return RatePoint(fields["id"], fields["options"], fields["weights"], files, upstream)
 
 
 def checked_bytes(result: object) -> bytes:
-    """What ``encode`` returned, which must be bytes, and not empty."""
+    """What ``encode`` returned, which must be bytes and not empty."""
     if not isinstance(result, (bytes, bytearray, memoryview)):
         raise WrongOutput(Reason.TYPE, f"encode returned {type(result).__name__}, not bytes")
     if not len(result):
@@ -242,7 +242,7 @@ def _answer(status: Status, reason: Reason, problem: str, remedy: str = "") -> w
 
 
 def die_with_parent() -> None:
-    """Ask Linux to kill this process when the harness dies, and as the first when memory ends."""
+    """Ask Linux to kill this process when the harness dies, and first when memory runs out."""
     prctl_set_pdeathsig = 1
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(prctl_set_pdeathsig, signal.SIGKILL)
@@ -251,7 +251,7 @@ def die_with_parent() -> None:
 
 
 def die_with_connection(sock: socket.socket) -> None:
-    """End this process when the harness is gone: in a container it is nobody's child."""
+    """End this process when the harness is gone: in a container it is not the harness's child."""
 
     def watch() -> None:
         poll = select.poll()

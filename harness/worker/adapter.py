@@ -15,14 +15,14 @@ PACKAGE = "_harness_adapter"
 
 
 def codec_class(folder: Path, entry: str) -> type[Codec]:
-    """The class ``file:Class`` of an adapter's folder, or ``harness.module:Class`` of ours.
+    """The class ``file:Class`` in an adapter's folder, or ``harness.module:Class`` in the harness.
 
-    The folder becomes a package of a private name, so that its files import each other with
+    The folder becomes a package with a private name, so that its files import each other with
     ``from .other import ...`` and no folder name can hide an installed library.
 
     Raises:
         Unavailable: A module that the adapter imports is not installed.
-        TypeError: The entry is no subclass of ``Codec``.
+        TypeError: The entry is not a subclass of ``Codec``.
     """
     module_name, _, class_name = entry.partition(":")
     try:

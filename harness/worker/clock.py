@@ -1,7 +1,7 @@
-"""Wall time of one call, with the device's queue empty before and after.
+"""Wall time of one call, with the device synchronised before and after.
 
-Runs inside any codec's environment: standard library only, torch only where the codec has
-imported it itself.
+Runs inside any codec's environment: standard library only, and torch only if the codec has
+imported it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def synchronize() -> None:
 
 
 def timed(call: Callable[[], T]) -> tuple[T, float]:
-    """Call, and return the result and the wall time in milliseconds."""
+    """Call ``call``; return its result and the wall time in milliseconds."""
     synchronize()
     start = time.perf_counter()
     result = call()

@@ -1,7 +1,7 @@
 """Peak memory of one call: resident memory of the process, and the device allocator's peaks.
 
-Runs inside any codec's environment: standard library only, torch only where the codec has
-imported it itself.
+Runs inside any codec's environment: standard library only, and torch only if the codec has
+imported it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Peaks:
-    """Peaks of one call, in bytes; device figures are ``None`` where no device was used."""
+    """Peaks of one call, in bytes; device figures are ``None`` if no device was used."""
 
     rss: int
     device: int | None = None
@@ -31,8 +31,8 @@ def _cuda() -> Any | None:
 
 
 def reset_peaks() -> None:
-    """Start a new peak: of resident memory (Linux 4.0 and up) and of each device."""
-    # Where the kernel refuses, the peak is the process's whole life's: an upper bound.
+    """Reset the peaks of resident memory (Linux 4.0 and later) and of each device."""
+    # Where the kernel refuses, the peak is that since the process started: an upper bound.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     if cuda := _cuda():

@@ -25,7 +25,7 @@ class WireClosed(ConnectionError):
 
 
 def widen(sock: socket.socket) -> None:
-    """Ask for a buffer that holds an image, as far as the system grants it: fewer turns each."""
+    """Ask for a send buffer that holds an image, up to the system's limit: fewer system calls."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
 
 

@@ -222,6 +222,6 @@ def test_truncated_weights_are_seen_before_a_codec_starts(spec, checkout, tmp_pa
     codec = read_codec(path)[0]
     lack = Readiness(environment="inline").weights(codec, codec.rates[0])
     assert "truncated or of another version: their size is 12 bytes, not 1000" in lack.problem
-    assert lack.remedy == "delete the file and get it again"
+    assert lack.remedy == "delete the file and fetch it again"
     [need] = [n for n in Readiness(environment="inline").needs(codec) if n.name == "weights"]
     assert need.lack == lack, "doctor and list say so, too"
