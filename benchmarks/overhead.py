@@ -23,7 +23,7 @@ from PIL import Image as Pillow
 
 from harness.codec import Image
 from harness.environments.client import Limits
-from harness.environments.resident import Conditions, Ready, ResidentCodec
+from harness.environments.resident import Ready, ResidentCodec, WorkerSettings
 from harness.measure.images import Images
 from harness.measure.observer import Observer
 from harness.measure.runner import Work
@@ -123,10 +123,10 @@ def carry_out(request: Request) -> Spent:
 def seconds_to_start(plan: Plan, log: Path) -> float:
     """How long it takes to start a process for each batch, and load its model."""
     seconds = 0.0
-    conditions = Conditions(1, Limits(60, 60, 1 << 40), log)
+    settings = WorkerSettings(1, Limits(60, 60, 1 << 40), log)
     for batch in plan.batches:
         assert isinstance(batch.model.ready, Ready)
-        with ResidentCodec(batch.model.ready, batch.rates[0], conditions) as codec:
+        with ResidentCodec(batch.model.ready, batch.rates[0], settings) as codec:
             start = time.perf_counter()
             with codec.use():
                 seconds += time.perf_counter() - start

@@ -29,7 +29,7 @@ DRAWN = ("psnr", "dists")
 DARK, GREY, PALE, PROMPT = "#1f2328", "#59636e", "#d1d9e0", "#7ee787"
 COMMANDS = """\
 harness run --codec all --dataset kodak
-harness report results --out reports/kodak
+harness report --out reports/kodak
 harness compare base candidate"""
 
 

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import click
-
 from harness.errors import HarnessError
+
+logger = logging.getLogger(__name__)
 
 ATTEMPTS = 5
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
@@ -50,7 +50,7 @@ def download(url: str, path: Path, sha256: str | None) -> str:
     part = path.with_name(path.name + ".part")
 
     def fetch(url: str, output_file: str, _: Any) -> None:
-        click.echo(f"downloading {url}", err=True)
+        logger.info("downloading %s", url)
         _fetch(url, part)
         part.replace(output_file)
 

@@ -73,7 +73,7 @@ def check_codec(spec: CodecSpec, conditions: Conditions, log: Path) -> Iterator[
         raise HarnessError.of(ready, f"codec '{spec.name}' is unavailable")
     spec = replace(spec, rates=tuple(rate for rate in spec.rates if rate.id in ready.weights))
     limits = Limits(conditions.call_seconds, LOAD_SECONDS, conditions.memory_bytes)
-    run = resident.Conditions(conditions.threads, limits, log)
+    run = resident.WorkerSettings(conditions.threads, limits, log)
     with ExitStack() as stack:
         encoder, decoder = (
             stack.enter_context(ResidentCodec(ready, spec.rates[-1], run)) for _ in range(2)

@@ -68,7 +68,7 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Conditions:
+class WorkerSettings:
     """How a codec is run.
 
     Attributes:
@@ -88,14 +88,14 @@ class ResidentCodec:
     Args:
         ready: The codec, and what it needs.
         rate: The rate point to load first; set :attr:`rate` to change it.
-        conditions: How it is run.
+        settings: How it is run.
     """
 
-    def __init__(self, ready: Ready, rate: RateSpec, conditions: Conditions) -> None:
+    def __init__(self, ready: Ready, rate: RateSpec, settings: WorkerSettings) -> None:
         self.ready = ready
         self.rate = rate
         self.loaded: Loaded | None = None
-        self._conditions = conditions
+        self._settings = settings
         self._stack = ExitStack()
         self._worker: Worker | None = None
         self._at: str | None = None
@@ -170,9 +170,9 @@ class ResidentCodec:
         codec = self.ready.codec
         worker = self._stack.enter_context(
             self.ready.environment.worker(
-                self._conditions.log,
-                self._conditions.threads,
-                self._conditions.limits,
+                self._settings.log,
+                self._settings.threads,
+                self._settings.limits,
                 device=self.ready.device,
                 reads=self.ready.reads,
             )

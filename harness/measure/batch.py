@@ -20,7 +20,7 @@ import numpy as np
 from harness.catalog.codec_spec import RateSpec
 from harness.codec import Image
 from harness.environments.client import Limits, WorkerFailure
-from harness.environments.resident import Conditions, Ready, ResidentCodec
+from harness.environments.resident import Ready, ResidentCodec, WorkerSettings
 from harness.errors import HarnessError, Reason, Status
 from harness.measure.context import Context
 from harness.measure.recording import new_record, remark, set_loading, set_timing
@@ -231,7 +231,7 @@ class Passes:
     def _resident(self, rate: RateSpec) -> ResidentCodec:
         settings = self.context.settings
         limits = Limits(settings.timeout, LOAD_SECONDS, settings.memory_bytes)
-        return ResidentCodec(self.ready, rate, Conditions(settings.threads, limits, self.log))
+        return ResidentCodec(self.ready, rate, WorkerSettings(settings.threads, limits, self.log))
 
     def _file(self, kind: str, case: Case, suffix: str) -> Path:
         return self.context.store.file(kind, self.batch.place(case), case.id, suffix)

@@ -14,7 +14,7 @@ from harness.catalog.codec_spec import EnvironmentName
 from harness.catalog.codecs import load_catalog
 from harness.codec import CodecError, Image, WeightsMode
 from harness.environments.client import Limits, WorkerFailure
-from harness.environments.resident import Conditions, ResidentCodec
+from harness.environments.resident import ResidentCodec, WorkerSettings
 from harness.errors import HarnessError, Lack
 from harness.measure.batch import LOAD_SECONDS
 from harness.plan.request import Request
@@ -57,7 +57,7 @@ class LoadedCodec:
         limits = Limits(timeout, max(timeout, LOAD_SECONDS), total_memory())
         log = Path(self._scratch.name) / "codec.log"
         threads = threads or len(os.sched_getaffinity(0))
-        self._resident = ResidentCodec(ready, self.rate, Conditions(threads, limits, log))
+        self._resident = ResidentCodec(ready, self.rate, WorkerSettings(threads, limits, log))
 
     def encode(self, image: Image) -> bytes:
         """Encode an image: uint8, H x W x 3, RGB.

@@ -81,24 +81,23 @@ class Readiness:
         """
         if (lack := self._shared_lack(codec)) is not None:
             return lack
-        found = {rate.id: self.weights(codec, rate) for rate in rates}
-        for weights in found.values():
+        found = {}
+        for rate in rates:
+            weights = self.weights(codec, rate)
             if isinstance(weights, Lack):
                 return weights
-        ready = {name: weights for name, weights in found.items() if isinstance(weights, Weights)}
-        return self._ready(codec, ready)
+            found[rate.id] = weights
+        return self._ready(codec, found)
 
     def at_any(self, codec: CodecSpec) -> Ready | Lack:
         """The same for the rate points whose weights are here; a lack if there are none.
 
         Weights that are here but differ from those that the manifest names are a lack, too.
         """
-        if (lack := self._shared_lack(codec)) is not None:
+        if (lack := self._shared_lack(codec) or self._weights_lack(codec)) is not None:
             return lack
         found = {rate.id: self.weights(codec, rate) for rate in codec.rates}
         ready = {name: weights for name, weights in found.items() if isinstance(weights, Weights)}
-        if (lack := self._weights_lack(codec)) is not None:
-            return lack
         return self._ready(codec, ready)
 
     def weights(self, codec: CodecSpec, rate: RateSpec) -> Weights | Lack:

@@ -15,7 +15,7 @@ from lacking import lack_of
 from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError
 from harness.environments.client import Limits, WorkerFailure
-from harness.environments.resident import Conditions, ResidentCodec
+from harness.environments.resident import ResidentCodec, WorkerSettings
 from harness.readiness.ready import Readiness
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "dcvc_rt"
@@ -124,7 +124,7 @@ def resident(tmp_path):
     def start(rate=-1):
         ready = Readiness(weights="random").of(SPEC, SPEC.rates)
         limits = Limits(call_seconds=120, load_seconds=300, memory_bytes=8 << 30)
-        conditions = Conditions(1, limits, tmp_path / "log")
+        conditions = WorkerSettings(1, limits, tmp_path / "log")
         codec = ResidentCodec(ready, SPEC.rates[rate], conditions)
         opened.append(codec)
         return codec.__enter__()

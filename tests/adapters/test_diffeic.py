@@ -17,7 +17,7 @@ from lacking import lack_of
 from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError
 from harness.environments.client import Limits, WorkerFailure
-from harness.environments.resident import Conditions, ResidentCodec
+from harness.environments.resident import ResidentCodec, WorkerSettings
 from harness.readiness.ready import Readiness
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "diffeic"
@@ -137,7 +137,7 @@ def resident(tmp_path):
     def start(*, rate=-1, threads=1, **options):
         spec = quick(**options)
         ready = Readiness(weights="random").of(spec, spec.rates)
-        conditions = Conditions(threads, LIMITS, tmp_path / "log")
+        conditions = WorkerSettings(threads, LIMITS, tmp_path / "log")
         codec = ResidentCodec(ready, spec.rates[rate], conditions)
         opened.append(codec)
         return codec.__enter__()

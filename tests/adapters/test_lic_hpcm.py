@@ -16,7 +16,7 @@ from lacking import lack_of
 from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError
 from harness.environments.client import Limits, WorkerFailure
-from harness.environments.resident import Conditions, ResidentCodec
+from harness.environments.resident import ResidentCodec, WorkerSettings
 from harness.readiness.ready import Readiness
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "lic_hpcm"
@@ -119,7 +119,7 @@ def resident(tmp_path):
         spec = replace(SPEC, options={**SPEC.options, "threads": threads})
         ready = Readiness(weights="random").of(spec, spec.rates)
         limits = Limits(call_seconds=120, load_seconds=300, memory_bytes=8 << 30)
-        conditions = Conditions(2, limits, tmp_path / "log")
+        conditions = WorkerSettings(2, limits, tmp_path / "log")
         codec = ResidentCodec(ready, spec.rates[0], conditions)
         opened.append(codec)
         return codec.__enter__()

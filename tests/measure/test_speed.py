@@ -12,6 +12,7 @@ from harness.measure.observer import Observer
 from harness.measure.speed import CLOSE_ENOUGH, Rounds, SpeedSweep, next_size, shaped, speed_plan
 from harness.plan.prepare import prepare
 from harness.plan.request import Request
+from harness.report.frontier import frontier_table
 from harness.store.load import load_results
 
 
@@ -125,6 +126,8 @@ def test_a_codec_that_never_fails_is_searched_up_to_what_it_takes_and_says_so(tm
     [reason] = set(frame["frontier"].dropna()) - {"tried"}
     assert reason == "the codec accepts at most 200,000 pixels"
     assert pixels[frame["frontier"] == reason].item() == pixels.max()
+    [row] = frontier_table(frame).rows
+    assert reason in {cell.text for cell in row}
 
 
 def test_a_codec_that_fails_from_a_size_on_is_searched_up_to_it(tmp_path):

@@ -88,6 +88,19 @@ def test_merging_changes_no_row(tmp_path):
     assert RunStore(tmp_path / "run").states == store.states
 
 
+def test_merging_what_another_process_has_merged_meanwhile_harms_nothing(tmp_path):
+    store = RunStore(tmp_path / "run")
+    store.add_cases([case("a")])
+    for number in range(MERGE_FROM):  # listed, and gone before they are read
+        (tmp_path / "run" / "cases" / f"{number:032}.parquet").symlink_to(tmp_path / "gone")
+    for shard in list_shards(tmp_path / "run" / "cases"):
+        if not shard.is_symlink():
+            shard.rename(tmp_path / "kept")
+    store.merge()
+    (tmp_path / "kept").rename(tmp_path / "run" / "cases" / "merged.parquet")
+    assert list(harness.load_results(tmp_path)["case"]) == ["a"]
+
+
 def test_a_store_takes_up_what_another_process_wrote(tmp_path):
     one, two = RunStore(tmp_path / "run"), RunStore(tmp_path / "run")
     two.add_cases([case("a")])
