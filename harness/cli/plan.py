@@ -10,7 +10,7 @@ from harness.cli.options import measuring_options, request_of
 from harness.cli.text import counted, duration, size
 
 if TYPE_CHECKING:
-    from harness.plan.cases import Batch, Plan
+    from harness.plan.cases import Batch, Case, Plan
     from harness.plan.estimate import Cost
 
 
@@ -23,11 +23,9 @@ def command(**options: Any) -> None:
     in the results folder; without any they are unknown. Nothing is downloaded, started or written.
     """
     import shutil
-    from functools import partial
 
     from harness.cli.table import print_table
     from harness.errors import HarnessError
-    from harness.measure.images import has_reconstruction
     from harness.metrics.cards import current_cards
     from harness.plan.estimate import Estimator
     from harness.plan.prepare import prepare
@@ -40,7 +38,11 @@ def command(**options: Any) -> None:
     store = RunStore(request.folder, create=False)
     settings = prepared.settings
     wanted = Wanted(settings, current_cards(settings.metrics))
-    todo = remaining(prepared.plan, store.states, wanted, partial(has_reconstruction, store))
+
+    def has_image(batch: Batch, case: Case) -> bool:
+        return store.reconstruction(batch.place(case), case.id).is_file()
+
+    todo = remaining(prepared.plan, store.states, wanted, has_image)
     pending = unscored(prepared.plan, store.states, wanted)
     records = None
     if todo.cases:

@@ -26,16 +26,6 @@ CACHE_BYTES = 1 << 30
 Cache = LRUCache[Hashable, Image]
 
 
-def has_reconstruction(store: RunStore, batch: Batch, case: Case) -> bool:
-    """Whether the reconstruction of a case is on disk."""
-    return reconstruction_file(store, batch, case).is_file()
-
-
-def reconstruction_file(store: RunStore, batch: Batch, case: Case) -> Path:
-    """Where the reconstruction of a case is, or would be."""
-    return store.file("reconstructions", batch.place(case), case.id, ".png")
-
-
 class Images:
     """Photographs at the resolutions asked for, and reconstructions.
 
@@ -73,7 +63,7 @@ class Images:
         Raises:
             HarnessError: The file cannot be written.
         """
-        path = reconstruction_file(self._store, batch, case)
+        path = self._file(batch, case)
         write_png(path, image)
         with suppress(ValueError):  # larger than the whole cache
             self._reconstructions[case.id] = image
@@ -85,7 +75,7 @@ class Images:
         Raises:
             ImageError: Its file is missing or damaged; a damaged one is removed.
         """
-        path = reconstruction_file(self._store, batch, case)
+        path = self._file(batch, case)
 
         def read() -> Image:
             try:
@@ -98,13 +88,16 @@ class Images:
 
     def has_reconstruction(self, batch: Batch, case: Case) -> bool:
         """Whether the reconstruction of a case is available."""
-        return case.id in self._reconstructions or has_reconstruction(self._store, batch, case)
+        return case.id in self._reconstructions or self._file(batch, case).is_file()
 
     def is_scored(self, batch: Batch, case: Case) -> None:
         """Drop a scored reconstruction from memory, and from disk unless it is to be kept."""
         self._reconstructions.pop(case.id, None)
         if self._settings.keep != "all":
-            reconstruction_file(self._store, batch, case).unlink(missing_ok=True)
+            self._file(batch, case).unlink(missing_ok=True)
+
+    def _file(self, batch: Batch, case: Case) -> Path:
+        return self._store.reconstruction(batch.place(case), case.id)
 
 
 def _cache(max_bytes: int) -> Cache:

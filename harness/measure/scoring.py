@@ -36,9 +36,9 @@ class Scoring:
 
         def is_left(case: Case) -> bool:
             state = self.store.states[case.id]
-            stale = any(state.card(metric) != card for metric, card in cards.items())
+            stale = any(state.cards.get(metric) != card for metric, card in cards.items())
             untold = any(
-                state.card(metric) is None and metric not in state.blank
+                metric not in state.cards and metric not in state.blank
                 for metric in self.scorer.unavailable
             )
             return stale or untold
@@ -91,7 +91,7 @@ class Scoring:
     def _blanks(self, case: Case) -> Iterator[ScoreRecord]:
         """Blanks for the metrics that cannot be computed; existing values stay."""
         for metric, lack in self.scorer.unavailable.items():
-            if self.store.states[case.id].card(metric) is None:
+            if metric not in self.store.states[case.id].cards:
                 yield ScoreRecord(case=case.id, metric=metric, reason=str(lack), final=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -21,16 +22,16 @@ class State(Protocol):
         status: How it ended.
         message: The message of its record.
         repeats: The number of timed calls with which it was measured.
+        cards: For each metric that has a value, or will never have one, the id of its identity
+            card.
         blank: The metrics that were attempted but are unavailable.
     """
 
     status: str
     message: str | None
     repeats: int
+    cards: dict[str, str]
     blank: set[str]
-
-    def card(self, metric: str) -> str | None:
-        """The id of the card under which a metric was computed, or ``None`` if it was not."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +52,29 @@ class Wanted:
         self, batch: Batch, state: State, ignoring: AbstractSet[str] = frozenset()
     ) -> bool:
         """Whether a measured case lacks a metric. Random weights are never scored."""
-        return (
-            state.status == Status.OK
-            and batch.model.weights != "random"
-            and any(
-                not self.has_score(state, metric)
-                for metric in self.settings.metrics
-                if metric not in ignoring
-            )
+        if state.status != Status.OK or batch.model.weights == "random":
+            return False
+        if self._current <= state.cards.items() and self._names <= state.cards.keys():
+            return False  # as of nearly all cases of a plan that was carried out before
+        return any(
+            not self.has_score(state, metric)
+            for metric in self.settings.metrics
+            if metric not in ignoring
         )
 
     def has_score(self, state: State, metric: str) -> bool:
         """Whether a case has a metric under the current card."""
-        card = state.card(metric)
+        card = state.cards.get(metric)
         return card is not None and card == self.cards.get(metric, card)
+
+    @functools.cached_property
+    def _current(self) -> AbstractSet[tuple[str, str]]:
+        """The metrics asked for that can be computed here, with their cards."""
+        return {(m, self.cards[m]) for m in self.settings.metrics if m in self.cards}
+
+    @functools.cached_property
+    def _names(self) -> AbstractSet[str]:
+        return set(self.settings.metrics)
 
     def is_measured(self, case: Case, states: Mapping[str, State], lack: Lack | None) -> bool:
         """Whether a case needs no further measuring.

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -28,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from harness.errors import HarnessError
@@ -55,22 +55,19 @@ class CaseState:
         message: The message of its record.
         repeats: The number of timed calls with which it was measured.
         written: When its row was written, in ns.
-        scores: For each metric that has a value, or will never have one: when its row was
-            written, in ns, and the id of its identity card.
+        cards: For each metric that has a value, or will never have one, the id of its identity
+            card.
         blank: The metrics that were attempted but are unavailable.
+        scored: When the row of each of the ``cards`` was written, in ns.
     """
 
     status: str
     message: str | None
     repeats: int
     written: int
-    scores: dict[str, tuple[int, str]] = field(default_factory=dict)
+    cards: dict[str, str] = field(default_factory=dict)
     blank: set[str] = field(default_factory=set)
-
-    def card(self, metric: str) -> str | None:
-        """The id of the card under which a metric was computed, or ``None`` if it was not."""
-        found = self.scores.get(metric)
-        return None if found is None else found[1]
+    scored: dict[str, int] = field(default_factory=dict)
 
 
 class RunStore:
@@ -151,6 +148,10 @@ class RunStore:
         *folders, image = (re.sub(r"[^\w.@+-]+", "_", part) for part in place)
         return self.folder.joinpath(kind, *folders, f"{image}.{case[:8]}{suffix}")
 
+    def reconstruction(self, place: Iterable[str], case: str) -> Path:
+        """Where the image that a case was decoded to lies, or would lie."""
+        return self.file("reconstructions", place, case, ".png")
+
     def _read(self, path: Path, columns: pa.Schema, names: list[str]) -> pa.Table | None:
         if path in self._seen:
             return None
@@ -175,19 +176,22 @@ class RunStore:
             elif old.written <= new.written:
                 # Measured again: the scores of the reconstruction it replaces no longer hold.
                 if old.written == new.written:
-                    new.scores, new.blank = old.scores, old.blank
+                    new.cards, new.blank, new.scored = old.cards, old.blank, old.scored
                 self.states[case] = new
 
     def _index_scores(self, table: pa.Table) -> None:
-        columns = [table[name].to_pylist() for name in SCORE_INDEX]
-        for case, metric, final, card, written in zip(*columns, strict=True):
+        cases, finals, times = (table[name].to_pylist() for name in ("case", "final", "written"))
+        metrics, cards = _repeated(table["metric"]), _repeated(table["card"])
+        for case, metric, final, card, written in zip(
+            cases, metrics, finals, cards, times, strict=True
+        ):
             state = self.states.get(case)
             if state is None or written < state.written:
                 continue
             if not final:
-                state.blank.add(sys.intern(metric))
-            elif metric not in state.scores or state.scores[metric][0] <= written:
-                state.scores[sys.intern(metric)] = written, sys.intern(card or "")
+                state.blank.add(metric)
+            elif state.scored.get(metric, 0) <= written:
+                state.cards[metric], state.scored[metric] = card, written
 
     def _clean(self) -> None:
         """Remove temporary files left by killed processes, once they must be unused."""
@@ -200,6 +204,14 @@ class RunStore:
 
 CASE_INDEX = ["case", "status", "message", "repeats", "written"]
 SCORE_INDEX = ["case", "metric", "final", "card", "written"]
+
+
+def _repeated(column: pa.ChunkedArray) -> list[str]:
+    """A column of few different strings, each of which is one object however often it stands."""
+    whole = column.combine_chunks().dictionary_encode()
+    words = np.array([*whole.dictionary.to_pylist(), ""], dtype=object)  # the last for null
+    repeated: list[str] = words[whole.indices.fill_null(-1).to_numpy()].tolist()
+    return repeated
 
 
 def _table(records: Iterable[CaseRecord | ScoreRecord], columns: pa.Schema) -> pa.Table:

@@ -39,7 +39,7 @@ def ids(plan):
 
 
 def state(status="ok", repeats=1, scored=("psnr", "dists"), message=None):
-    return CaseState(status, message, repeats, 0, dict.fromkeys(scored, (0, "card")))
+    return CaseState(status, message, repeats, 0, dict.fromkeys(scored, "card"))
 
 
 def test_every_case_has_an_identity_of_its_own():
@@ -117,7 +117,7 @@ def test_what_remains_is_what_is_not_finished(data):
         if kind == "blank":
             states[case].blank.add("dists")
         if kind == "stale":
-            states[case].scores["dists"] = (0, "the card of an earlier version")
+            states[case].cards["dists"] = "the card of an earlier version"
     at_hand = {"unscored", "stale"}
     left = remaining(plan, states, WANTED, lambda _, case: drawn[case.id] in at_hand)
     to_measure = {

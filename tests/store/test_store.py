@@ -55,10 +55,10 @@ def test_scores_of_a_reconstruction_that_was_replaced_do_not_count(tmp_path):
     store = RunStore(tmp_path / "run")
     store.add_cases([case("a")])
     store.add_scores([score("a", 30.0)])
-    assert store.states["a"].card("psnr") == "x"
+    assert store.states["a"].cards == {"psnr": "x"}
     store.add_cases([case("a")])
-    assert store.states["a"].card("psnr") is None
-    assert RunStore(tmp_path / "run").states["a"].card("psnr") is None
+    assert store.states["a"].cards == {}
+    assert RunStore(tmp_path / "run").states["a"].cards == {}
     assert harness.load_results(tmp_path)["psnr"].isna().all()
 
 
