@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
+from lacking import lack_of
 
 from harness.catalog.codec_manifest import read_codec
 from harness.catalog.codec_spec import EXTERNAL_ENTRY
@@ -67,7 +68,7 @@ def test_two_command_lines_are_a_codec(specs, loaded):
     decoded, _ = running.decode(bitstream)
     assert spec.entry == EXTERNAL_ENTRY
     assert spec.timing_scope == "process"
-    assert spec.unavailable() is None
+    assert lack_of(spec) is None
     assert np.array_equal(decoded, photograph & 0b11100000)
 
 
@@ -180,7 +181,7 @@ def test_a_program_that_is_not_there_is_named_with_the_remedy(tmp_path):
         'encode = ["no-such-encoder", "{input}", "{output}"]\n'
         'decode = ["no-such-decoder", "{input}", "{output}"]',
     )
-    reason = read_codec(path)[0].unavailable()
+    reason = lack_of(read_codec(path)[0])
     assert reason == "program 'no-such-encoder' not found; install it, or add its folder to PATH"
 
 

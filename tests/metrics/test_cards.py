@@ -58,13 +58,13 @@ def test_clip_iqa_without_pyiqa_is_blank_with_the_command_and_the_licence(photog
     if importlib.util.find_spec("pyiqa"):
         pytest.skip("NOT CHECKED: pyiqa is installed")
     scorer = Scorer(["psnr", "clip_iqa"])
-    reason = scorer.unavailable["clip_iqa"]
-    assert "codec-harness[clip-iqa]" in reason
-    assert "non-commercial" in reason
-    assert Scorer.availability("clip_iqa") == reason
+    lack = scorer.unavailable["clip_iqa"]
+    assert "codec-harness[clip-iqa]" in lack.remedy
+    assert "non-commercial" in lack.remedy
+    assert Scorer.availability("clip_iqa") == lack
     scores = scorer.score(scorer.reference(photograph), photograph)
     assert scores["psnr"].value is not None
-    assert (scores["clip_iqa"].value, scores["clip_iqa"].reason) == (None, reason)
+    assert (scores["clip_iqa"].value, scores["clip_iqa"].reason) == (None, str(lack))
 
 
 def test_clip_iqa_with_pyiqa_scores_or_says_what_is_missing(photograph, monkeypatch):

@@ -189,7 +189,7 @@ def test_metrics_without_their_weights_are_blank_and_the_others_are_computed(
     scorer = Scorer(["psnr", "lpips", "dists"])
     assert set(scorer.unavailable) == {"lpips", "dists"}
     assert set(scorer.cards) == {"psnr"}
-    assert "HARNESS_OFFLINE" in Scorer.availability("lpips")
+    assert "HARNESS_OFFLINE" in Scorer.availability("lpips").remedy
     scores = scorer.score(scorer.reference(photograph), photograph)
     assert scores["psnr"].value is not None
     assert "vgg16-397923af.pth" in scores["lpips"].reason
