@@ -306,7 +306,7 @@ def test_a_search_that_cannot_run_says_what_to_do_and_records_nothing(
     ("arguments", "problem"),
     [(["--step", "30"], "does not divide 100 %"), (["--metric", "dist"], "did you mean dists")],
 )
-def test_a_search_that_makes_no_sense_is_refused(one_photograph, tmp_path, arguments, problem):
+def test_an_impossible_search_is_refused(one_photograph, tmp_path, arguments, problem):
     told = search(one_photograph, tmp_path, *arguments)
     assert told.exit_code == 1
     assert problem in told.output
@@ -403,7 +403,7 @@ def test_a_search_with_random_weights_is_recorded_once_and_chooses_nothing(
 
 
 @needs_network
-def test_a_file_that_is_no_checkpoint_is_refused_by_its_path(start, tmp_path):
+def test_a_file_that_is_not_a_checkpoint_is_refused_by_its_path(start, tmp_path):
     start, load = start
     path = tmp_path / "wrong.ckpt"
     path.write_bytes(b"not found")

@@ -44,7 +44,7 @@ def test_the_rate_points_rise_and_are_numbered_in_order():
     assert [rate.options["number"] for rate in rates] == list(range(5))
 
 
-def test_a_rate_point_needs_stable_diffusion_and_its_own_file_alone():
+def test_a_rate_point_needs_only_stable_diffusion_and_its_own_file():
     spec = SPECS["diffeic"]
     for rate in spec.rates:
         files = [weights.file for weights in spec.weights_of(rate)]

@@ -75,7 +75,7 @@ def test_a_photograph_travels_as_bytes_between_processes(spec, tmp_path):
                 decoder.decode(damaged)
 
 
-def test_a_file_that_is_no_checkpoint_is_refused_by_its_path(spec, tmp_path):
+def test_a_file_that_is_not_a_checkpoint_is_refused_by_its_path(spec, tmp_path):
     path = tmp_path / "wrong.ckpt"
     path.write_bytes(b"not found")
     with (

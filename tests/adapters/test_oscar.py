@@ -110,7 +110,7 @@ def test_bytes_of_another_codec_are_named():
         read(b"\xff\xd8\xff\xe0")
 
 
-def test_a_norm_that_is_no_number_is_refused():
+def test_a_norm_that_is_not_a_number_is_refused():
     for norm in (np.nan, np.inf, -1):
         stream = write(replace(coded(0), norms=np.array([1, norm, 1, 1], np.float32)))
         with pytest.raises(BitstreamError, match="norm"):

@@ -251,12 +251,12 @@ def test_the_configuration_is_found_beside_the_programs_or_in_upstream_s_checkou
         ({"depth": 10, "output_depth": 8}, "output_depth = 8 is not between depth = 10 and 10"),
     ],
 )
-def test_an_option_that_cannot_be_is_told_with_those_that_can(option, message):
+def test_an_invalid_option_is_reported_with_the_valid_ones(option, message):
     with pytest.raises(CodecError, match=message):
         VtmIntra({**OPTIONS, **option}, "cpu").load(RatePoint("qp32", {"qp": 32}))
 
 
-def test_a_missing_vtm_is_told_before_anything_runs(monkeypatch):
+def test_a_missing_vtm_is_reported_before_anything_runs(monkeypatch):
     monkeypatch.delenv("HARNESS_VTM", raising=False)
     monkeypatch.setenv("PATH", "/nowhere")
     for spec in SPECS.values():

@@ -158,7 +158,7 @@ def test_a_curve_that_turns_back_is_refused_and_its_pareto_front_is_not():
     assert "test: Pareto front only, 4 of 5 points" in front.notes
 
 
-def test_an_anchor_that_turns_back_leaves_no_figure_for_anyone():
+def test_an_anchor_that_is_not_monotone_leaves_no_figure_for_anyone():
     frame = together(curve("anchor", RATES, [28, 31, 30, 37, 40]), curve("test", RATES, PSNR))
     assert cell(frame).reason == "anchor is not monotone"
     assert cell(frame, "anchor").percent is None
@@ -241,7 +241,7 @@ def test_excluded_rate_points_are_left_out_and_noted():
     assert "test under 0.1 bpp excluded: r0" in found.notes
 
 
-def test_a_no_reference_metric_is_called_dubious():
+def test_a_no_reference_metric_is_marked_dubious():
     iqa = [0.4, 0.5, 0.6, 0.7, 0.8]
     frame = together(curve("anchor", RATES, iqa, "clip_iqa"), curve("test", RATES, iqa, "clip_iqa"))
     found = cell(frame, metric="clip_iqa")

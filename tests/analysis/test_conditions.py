@@ -21,7 +21,7 @@ def test_a_name_says_where_and_the_detail_says_with_what(environment, name, deta
     assert (environment_name(environment), environment_detail(environment)) == (name, detail)
 
 
-def test_records_of_no_environment_were_made_inline():
+def test_records_without_an_environment_were_made_inline():
     assert list(with_conditions(pd.DataFrame({"codec": ["jpeg"]}))["environment"]) == ["inline"]
     frame = pd.DataFrame({"environment": [None, "venv:a@1", ""]})
     assert list(with_conditions(frame)["environment"]) == ["inline", "venv:a@1", "inline"]

@@ -76,7 +76,7 @@ def test_the_first_source_that_answers_gives_the_file(spec, server):
     assert lack_of(theirs) is None
 
 
-def test_a_download_that_was_cut_goes_on(spec, server):
+def test_an_interrupted_download_is_resumed(spec, server):
     theirs = spec(f"{server.address}/low.pt")
     server.cuts[:] = [300_000, 300_000]
     assert fetch_weights(theirs, theirs.weights[0]).sha256 == SHA256
@@ -99,7 +99,7 @@ def test_another_file_than_the_manifest_describes_is_refused_and_not_kept(spec, 
     assert "low.pt not found" in lack_of(theirs)
 
 
-def test_a_file_of_hugging_face_comes_through_its_own_library(spec, server, tmp_path):
+def test_a_hugging_face_file_is_fetched_through_its_own_library(spec, server, tmp_path):
     server.files["/someone/codec/resolve/main/nets/low.pt"] = CONTENT
     spec("hf:someone/codec/nets/low.pt")
     environment = {
@@ -146,7 +146,7 @@ def test_a_rate_point_cannot_need_a_file_that_is_not_listed(spec, tmp_path):
         read_codec(path)
 
 
-def test_a_source_of_no_known_kind_is_refused():
+def test_a_source_of_an_unknown_kind_is_refused():
     with pytest.raises(HarnessError, match="of an unknown kind"):
         split_source("ftp://example.org/a.pt")
 

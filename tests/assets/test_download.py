@@ -103,7 +103,9 @@ def test_a_server_that_cannot_resume_sends_it_all_again(server, photograph, tmp_
 
 
 @pytest.mark.parametrize("surplus", [b"", b"more than the file has"])
-def test_a_part_that_is_complete_or_too_long_does_no_harm(server, photograph, surplus, tmp_path):
+def test_a_partial_file_that_is_complete_or_too_long_does_no_harm(
+    server, photograph, surplus, tmp_path
+):
     server.files["/a.png"] = photograph
     (tmp_path / "a.png.part").write_bytes(photograph + surplus)
     download(f"{server.address}/a.png", tmp_path / "a.png", sha256(photograph))
@@ -124,7 +126,7 @@ def test_a_missing_file_names_its_address_and_where_to_put_it(server, tmp_path):
     assert str(tmp_path / "gone.png") in error.value.remedy
 
 
-def test_a_server_that_is_not_there_is_told_by_name(tmp_path):
+def test_a_server_that_does_not_answer_is_reported_by_name(tmp_path):
     with pytest.raises(DownloadError, match=r"http://127\.0\.0\.1:9/a\.png could not be"):
         download("http://127.0.0.1:9/a.png", tmp_path / "a.png", None)
 
@@ -175,14 +177,14 @@ def test_an_archive_gives_its_members_and_nothing_else(server, manifest, archive
     assert resolve("mine", limit=2).images == images
 
 
-def test_an_archive_without_the_images_is_told_by_name(server, manifest, archive):
+def test_an_archive_without_the_images_is_reported_by_name(server, manifest, archive):
     server.files["/set.zip"] = archive
     manifest(9, f'[archive]\nurl = "{server.address}/set.zip"\nmembers = "*set/*.png"\n')
     with pytest.raises(DownloadError, match=r"has 2 images '\*set/\*\.png', not 9"):
         resolve("mine")
 
 
-def test_what_is_no_archive_is_told_by_name(server, manifest, photograph):
+def test_what_is_not_an_archive_is_reported_by_name(server, manifest, photograph):
     server.files["/set.zip"] = photograph
     manifest(9, f'[archive]\nurl = "{server.address}/set.zip"\nmembers = "*.png"\n')
     with pytest.raises(DownloadError, match="cannot be unpacked: File is not a zip file"):

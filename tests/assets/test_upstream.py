@@ -83,7 +83,7 @@ def test_a_changed_file_is_named(spec):
         fetch_upstream(spec)
 
 
-def test_an_extension_that_was_built_in_the_checkout_is_no_change(spec):
+def test_an_extension_built_in_the_checkout_is_not_a_change(spec):
     folder = fetch_upstream(spec)
     (folder / "src" / "coder.so").write_bytes(b"built")
     assert fetch_upstream(spec) == folder
@@ -121,7 +121,7 @@ def test_nothing_is_fetched_offline(spec, monkeypatch):
         fetch_upstream(spec)
 
 
-def test_a_branch_is_no_commit(spec):
+def test_a_branch_is_not_a_commit(spec):
     path = spec.folder / "codec.toml"
     path.write_text(path.read_text().replace(spec.upstream.commit, "main"))
     with pytest.raises(ManifestError, match="40 hexadecimal digits"):

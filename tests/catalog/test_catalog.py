@@ -90,7 +90,7 @@ UPSTREAM = f'[upstream]\nrepository = "mine.git"\ncommit = "{"0" * 40}"\n'
         ("name = ", "codec.toml"),
     ],
 )
-def test_a_wrong_manifest_is_told_by_file_and_key(tmp_path, wrong, message):
+def test_an_invalid_manifest_is_reported_with_file_and_key(tmp_path, wrong, message):
     with pytest.raises(ManifestError, match=message) as caught:
         read(tmp_path, wrong)
     assert str(tmp_path) in str(caught.value)
@@ -117,7 +117,7 @@ def test_a_codec_s_name_has_the_form_that_people_type(tmp_path, name):
         ),
     ],
 )
-def test_no_path_of_a_manifest_leads_out_of_its_folder(tmp_path, key, text, path):
+def test_no_path_in_a_manifest_leaves_its_folder(tmp_path, key, text, path):
     with pytest.raises(ManifestError, match=f"'{key}' must be a path inside its folder"):
         read(tmp_path, text.replace("PATH", path))
 
@@ -236,7 +236,7 @@ def test_an_installed_package_brings_a_codec_without_being_imported(tmp_path, mo
     assert load_catalog().get("plugged").folder == package
 
 
-def test_an_entry_point_to_nothing_is_told_and_harms_no_other(tmp_path, monkeypatch):
+def test_an_entry_point_to_nothing_is_reported_and_affects_no_other(tmp_path, monkeypatch):
     info = tmp_path / "gone-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gone\nVersion: 1.0\n")

@@ -39,11 +39,11 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(checkpoints):
     assert chosen(f"tiny-network@{checkpoints}/step[1].pt") == ["step[1].pt"]
 
 
-def test_a_pattern_without_a_match_is_told(checkpoints):
+def test_a_pattern_without_a_match_is_an_error(checkpoints):
     with pytest.raises(HarnessError, match=r"no checkpoint .* matches .*\*\.ckpt"):
         chosen(f"tiny-network@{checkpoints}/*.ckpt")
 
 
-def test_a_codec_without_weights_takes_no_pattern(checkpoints):
+def test_a_codec_without_weights_accepts_no_pattern(checkpoints):
     with pytest.raises(HarnessError, match="has no weights"):
         select(load_catalog(), [f"jpeg@{checkpoints}/*.pt"])

@@ -81,7 +81,7 @@ def test_a_run_ends_with_the_table_and_the_paths_of_its_plots(tmp_path, photogra
     assert "cases/s" in done.stderr
 
 
-def test_all_lists_what_cannot_run_and_ends_well(tmp_path, photographs):
+def test_all_lists_what_cannot_run_and_succeeds(tmp_path, photographs):
     done = measure(tmp_path, photographs, "--codec", "all", "--limit", 1, "--no-report")
     assert done.returncode == 0, done.stderr + done.stdout
     assert "unavailable: tiny-network: weights tiny_network.pt not found" in done.stdout

@@ -114,9 +114,7 @@ def test_help_states_the_overlap_that_is_asked_for(name):
         ("--keep", "some", "is not one of 'all', 'bitstreams', 'none'"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused_by_name(
-    capsys, tmp_path, command, option, value, reason
-):
+def test_an_invalid_value_is_refused_by_name(capsys, tmp_path, command, option, value, reason):
     code, out, error = harness(
         capsys, command, "--codec", "jpeg", option, value, "--results", tmp_path / "results"
     )

@@ -37,7 +37,7 @@ def test_an_error_holds_problem_and_remedy_and_reads_as_one_sentence(kind):
     assert (str(kind("cut")), kind("cut").remedy, str(kind())) == ("cut", "", "")
 
 
-def test_the_users_checkpoint_goes_before_the_rate_points_own(tmp_path):
+def test_the_users_checkpoint_takes_precedence_over_the_rate_points(tmp_path):
     own = saved(tmp_path, {})
     files = {"other.json": own, "own.pt": own}
     assert weights_path(RatePoint("q1", {}, "pretrained", files), "", file="own.pt") == own
@@ -95,7 +95,9 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
         read(path, "Some Codec")
 
 
-def test_weights_of_another_network_are_told_by_how_many_tensors_differ_and_the_first(tmp_path):
+def test_weights_of_another_network_are_refused_with_the_number_of_differing_tensors_and_the_first(
+    tmp_path,
+):
     own = network().state_dict()
     lacking = {name: tensor for name, tensor in own.items() if name != "1.running_mean"}
     foreign = {**lacking, "2.bias": torch.zeros(3)}
@@ -121,7 +123,7 @@ def test_running_out_of_memory_is_not_blamed_on_the_checkpoint(tmp_path):
         torch.empty(1 << 60, dtype=torch.uint8)
 
 
-def test_an_error_without_a_text_is_told_by_its_type():
+def test_an_error_without_a_text_is_reported_by_its_type():
     assert reason(EOFError()) == "EOFError"
 
 

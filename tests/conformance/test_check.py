@@ -69,9 +69,7 @@ def test_what_a_codec_prints_is_kept_in_the_log_and_off_the_wire(tmp_path):
         ("external-fails", "codes a photograph", "no such level: worst"),
     ],
 )
-def test_a_broken_codec_fails_by_what_it_does_and_is_not_tested_further(
-    name, test, remark, tmp_path
-):
+def test_a_broken_codec_fails_at_its_fault_and_is_tested_no_further(name, test, remark, tmp_path):
     found = findings(name, tmp_path)
     last = list(found.values())[-1]
     assert (last.name, last.outcome) == (test, "fail")
@@ -117,9 +115,7 @@ def test_time_and_memory_are_bounded(name, remark, tmp_path):
         ("crashes-on-portraits", {"size 97 x 1", "size 131 x 67"}, "ended by SIGSEGV in encode"),
     ],
 )
-def test_a_codec_with_one_fault_fails_the_tests_of_that_fault_alone(
-    name, failing, remark, tmp_path
-):
+def test_a_codec_with_one_fault_fails_only_the_tests_of_that_fault(name, failing, remark, tmp_path):
     conditions = BRIEFLY if name.startswith("hangs") else PATIENTLY
     found = findings(name, tmp_path, conditions)
     failed = [f for f in found.values() if f.outcome == "fail"]
@@ -176,7 +172,7 @@ def test_weights_of_another_size_than_the_manifest_states_are_refused(tmp_path, 
         list(check_codec(replace(SPECS["tiny-network"], weights=(weights,)), BRIEFLY, tmp_path))
 
 
-def test_a_module_that_the_adapter_lacks_is_named_with_the_python_that_lacks_it(tmp_path):
+def test_a_module_that_is_missing_is_named_with_the_python_that_lacks_it(tmp_path):
     (tmp_path / "codec.py").write_text("import no_such_module\n")
     needy = replace(SPECS["well-behaved"], folder=tmp_path)
     (finding,) = check_codec(needy, BRIEFLY, tmp_path / "log")

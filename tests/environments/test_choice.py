@@ -58,7 +58,7 @@ def test_a_codec_gets_the_environment_that_is_built(codec, venv):
     assert lack_of(codec("well-behaved")) is None
 
 
-def test_what_is_not_built_is_told_with_the_command_that_builds_it(codec):
+def test_what_is_not_built_is_reported_with_the_command_that_builds_it(codec):
     reason = "environment 'plain' is not built; run 'harness env build plain'"
     assert lack_of(codec("well-behaved")) == reason
 
@@ -86,14 +86,14 @@ def test_another_recipe_is_another_environment(tmp_path):
     assert len(images | {image_tag(recipe, "debian")}) == 3
 
 
-def test_a_python_that_is_not_here_is_told_with_the_way_on():
+def test_a_missing_python_is_reported_with_the_remedy():
     with pytest.raises(HarnessError, match=r"needs Python 3\.99.*--backend docker"):
         interpreter(replace(RECIPE, python="3.99"))
     with pytest.raises(HarnessError, match=r"asks for Python 3\.8; workers need at least 3\.10"):
         interpreter(replace(RECIPE, python="3.8"))
 
 
-def test_a_build_that_fails_tells_why_and_goes_on_when_it_can(tmp_path):
+def test_a_failed_build_says_why_and_continues_when_it_can(tmp_path):
     broken = Venv(changed(tmp_path, "--no-index\nno-such-package==1\n"))
     with pytest.raises(HarnessError, match="No matching distribution found for no-such-package"):
         broken.build(lambda line: None)

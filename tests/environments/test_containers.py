@@ -42,9 +42,7 @@ def log(tmp_path):
 
 
 @docker
-def test_it_reads_what_it_is_given_at_the_same_path_and_writes_none_of_it(
-    built_image, log, tmp_path
-):
+def test_it_can_read_but_not_write_what_it_is_given_at_the_same_path(built_image, log, tmp_path):
     given, kept_back = tmp_path / "given.txt", tmp_path / "kept_back.txt"
     given.write_text("weights")
     kept_back.write_text("secrets")
@@ -86,7 +84,7 @@ def test_it_is_the_user_and_has_no_privileges(built_image, log):
 
 
 @docker
-def test_none_is_left_when_the_worker_ends_or_is_ended(built_image, log):
+def test_no_container_is_left_when_the_worker_ends_or_is_ended(built_image, log):
     with built_image.worker(log, 1, LIMITS, reads=[PROBE]) as running:
         assert owner() in {c.labels[OWNER_LABEL] for c in containers("running")}
         running.open(PROBE, "codec:Probe", {"look": "1"}, "cpu")
@@ -115,7 +113,7 @@ def of(process):
 
 @docker
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_none_is_left_when_the_harness_is_stopped(built_image, adapters, tmp_path, how):
+def test_no_container_is_left_when_the_harness_is_stopped(built_image, adapters, tmp_path, how):
     with encode(adapters, tmp_path, "hangs") as process:
         mine = wait_for(lambda: process.poll() is not None or of(process))
         assert mine is not True, process.stderr.read()
@@ -178,7 +176,7 @@ def test_the_image_tells_its_recipe_and_is_built_once(built_image):
 
 
 @docker
-def test_no_gpu_is_told_with_the_way_on(built_image, log):
+def test_a_missing_gpu_is_reported_with_the_remedy(built_image, log):
     import torch
 
     if torch.cuda.is_available():
@@ -191,7 +189,7 @@ def test_no_gpu_is_told_with_the_way_on(built_image, log):
     assert failed.value.status == "unavailable"
 
 
-def test_an_engine_that_is_not_there_is_told_with_the_way_on(monkeypatch, tmp_path):
+def test_a_missing_engine_is_reported_with_the_remedy(monkeypatch, tmp_path):
     pytest.importorskip("docker")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     lack = Docker(RECIPE).lack()

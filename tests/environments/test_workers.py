@@ -56,7 +56,7 @@ def test_it_codes_as_it_does_inline(environment, codec, tmp_path):
     assert measured.peak_rss_bytes > 1 << 20
 
 
-def test_it_sees_its_own_packages_and_the_harness_alone(environment, tmp_path):
+def test_it_sees_only_its_own_packages_and_the_harness(environment, tmp_path):
     look = (
         "[attempt(lambda: __import__(name).__version__)"
         " for name in ('numpy', 'harness', 'PIL', 'torch', 'pytest')]"
@@ -80,18 +80,18 @@ def test_a_codec_that_takes_too_much_memory_is_ended(environment, codec, tmp_pat
     assert not failure.alive
 
 
-def test_a_crash_is_told_by_its_signal(environment, codec, tmp_path):
+def test_a_crash_is_reported_by_its_signal(environment, codec, tmp_path):
     failure = failure_of(environment, codec("crashes"), tmp_path / "log")
     assert (failure.status, failure.reason) == ("crashed", "SIGSEGV")
 
 
-def test_a_worker_that_somebody_kills_is_no_lack_of_memory(environment, tmp_path):
+def test_a_worker_killed_by_somebody_does_not_count_as_out_of_memory(environment, tmp_path):
     with pytest.raises(WorkerFailure) as failed:
         seen(environment, "os.kill(os.getpid(), 9)", tmp_path / "log")
     assert (failed.value.status, failed.value.reason) == ("crashed", "SIGKILL")
 
 
-def test_an_exit_is_told_by_its_code(environment, codec, tmp_path):
+def test_an_exit_is_reported_by_its_code(environment, codec, tmp_path):
     failure = failure_of(environment, codec("exits-at-once"), tmp_path / "log")
     assert (failure.status, failure.reason) == ("crashed", "exit")
     assert "code 3" in failure.lack.problem

@@ -50,7 +50,7 @@ def test_an_image_without_a_difference_counts_for_nothing(random):
     assert p_of(with_blank) == pytest.approx(p_of(differences))
 
 
-def test_no_difference_is_no_news():
+def test_no_difference_is_not_a_finding():
     assert p_of(np.zeros(8)) == 1
 
 
@@ -113,7 +113,7 @@ def test_a_series_of_two_may_have_a_step(random):
     assert places(series(random, [0.2])) == []
 
 
-def test_a_step_smaller_than_what_counts_is_none(random):
+def test_a_step_under_the_limit_does_not_count(random):
     assert places(series(random, [0.2] * 5 + [0.23] * 4), 0.05) == []
 
 

@@ -56,7 +56,7 @@ def test_a_candidate_that_is_the_base_is_equal_in_everything(base):
     assert comparison.notes == ()
 
 
-def test_a_loss_at_one_rate_point_is_found_there_alone(two):
+def test_a_loss_at_one_rate_point_is_found_only_there(two):
     candidate = two.copy()
     rows = (two["codec"] == "jpeg") & (two["rate"] == "q10")
     candidate.loc[rows, "psnr"] -= np.linspace(0.2, 0.4, rows.sum())
@@ -69,7 +69,7 @@ def test_a_loss_at_one_rate_point_is_found_there_alone(two):
     assert finding.p == 1 / 256
 
 
-def test_a_gain_is_no_regression(base):
+def test_a_gain_is_not_a_regression(base):
     comparison = gate(base, base.assign(psnr=base["psnr"] + 0.3))
     assert not comparison.regressions
     assert verdicts(comparison, kind="quality") == {"better"}
@@ -222,7 +222,7 @@ def test_one_encode_of_a_progressive_codec_is_timed_once(base):
     assert [f.rate for f in encodes] == [""]
 
 
-def test_random_weights_are_compared_in_speed_alone(base):
+def test_random_weights_are_compared_only_in_speed(base):
     frame = base.assign(weights="random")
     kinds = {f.kind for f in gate(frame, frame.assign(psnr=1.0)).findings}
     assert kinds == {"speed"}
@@ -250,7 +250,7 @@ def test_lossless_images_are_left_out_and_counted(base):
     assert "1 lossless images left out, 1 of one side alone" in finding.note
 
 
-def test_fewer_than_six_images_judge_nothing_but_what_did_not_run(base):
+def test_fewer_than_six_images_judge_only_what_did_not_run(base):
     few = base[base["image"].isin(sorted(set(base["image"]))[:5])]
     comparison = gate(few, few.assign(psnr=few["psnr"] - 3))
     assert not comparison.regressions

@@ -50,7 +50,7 @@ def invoke(command, *arguments):
     return CliRunner().invoke(command, [str(a) for a in arguments], catch_exceptions=False)
 
 
-def test_a_run_against_itself_is_no_regression(results):
+def test_a_run_compared_with_itself_has_no_regression(results):
     answer = invoke(compare_command, results / "main", results / "main")
     assert answer.exit_code == 0
     assert "BD-rate by PSNR" in answer.output

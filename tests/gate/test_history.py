@@ -53,7 +53,7 @@ def test_the_step_where_a_metric_changed_is_marked():
     )
 
 
-def test_a_flat_history_has_no_mark():
+def test_a_flat_history_has_no_marks():
     found, _ = histories(series([0] * 5), "jpeg", limits=QUICK)
     assert [h.changes for h in found] == [(), ()]
 
@@ -95,7 +95,7 @@ def test_a_checkpoint_that_failed_is_left_out_and_noted():
     assert found[0].notes == ("step10: crashed (8)",)
 
 
-def test_values_of_unlike_cards_make_no_history():
+def test_values_under_different_cards_make_no_history():
     frame = series([0, 0])
     assert histories(frame.assign(psnr_card=frame["checkpoint"]), "jpeg", limits=QUICK)[0] == []
 

@@ -82,7 +82,7 @@ def test_a_data_set_s_name_has_the_form_that_people_type(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../kodim01.png", "/kodim01.png", "..", ""])
-def test_no_file_of_a_manifest_leads_out_of_the_data_set_s_folder(name, tmp_path):
+def test_no_file_of_a_manifest_leaves_the_data_sets_folder(name, tmp_path):
     text = (data_folder("datasets") / "kodak.toml").read_text(encoding="utf-8")
     path = tmp_path / "kodak.toml"
     path.write_text(text.replace('"kodim01.png"', f'"{name}"'), encoding="utf-8")
@@ -101,7 +101,7 @@ def test_a_manifest_of_the_user_may_not_take_a_name(tmp_path, monkeypatch):
     assert resolve("sample").images
 
 
-def test_a_folder_of_manifests_that_is_named_twice_takes_no_name(tmp_path, monkeypatch):
+def test_a_folder_of_manifests_may_be_named_twice(tmp_path, monkeypatch):
     shutil.copy(data_folder("datasets") / "kodak.toml", tmp_path / "mine.toml")
     text = (tmp_path / "mine.toml").read_text()
     (tmp_path / "mine.toml").write_text(text.replace('name = "kodak"', 'name = "mine"'))
@@ -196,7 +196,7 @@ def test_a_missing_data_set_says_where_to_get_it_and_where_to_put_it(tmp_path):
     assert "HARNESS_DATA" in error.value.remedy
 
 
-def test_a_part_of_an_archive_is_not_taken_for_the_whole(tmp_path, monkeypatch):
+def test_part_of_an_archive_does_not_count_as_all_of_it(tmp_path, monkeypatch):
     monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
     (tmp_path / "div2k/DIV2K_valid_HR").mkdir(parents=True)
     for n in (801, 802):
@@ -238,7 +238,7 @@ def test_the_size_of_an_upright_image_is_stated(folder):
     assert (image.height, image.width) == (600, 400)
 
 
-def test_bad_files_are_refused_with_a_reason_and_the_rest_goes_on(folder):
+def test_bad_files_are_refused_with_a_reason_and_the_rest_is_measured(folder):
     shutil.copy(skimage_file("coffee.png"), folder / "a.png")
     shutil.copy(skimage_file("chessboard_RGB.png"), folder / "b.png")
     shutil.copy(skimage_file("no_time_for_that_tiny.gif"), folder / "c.gif")
@@ -271,7 +271,7 @@ def test_a_folder_with_no_images_is_an_error_by_name(folder):
         resolve(str(folder))
 
 
-def test_what_is_no_data_set_is_told_by_name(folder):
+def test_what_is_not_a_data_set_is_refused_by_name(folder):
     with pytest.raises(UnknownName, match="unknown dataset 'kodac'; did you mean kodak"):
         resolve("kodac")
     with pytest.raises(HarnessError, match="does not exist"):

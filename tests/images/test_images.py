@@ -306,7 +306,7 @@ def test_a_png_that_cannot_be_written_leaves_the_old_one_and_no_litter(photograp
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_cannot_be_written_to_is_told_by_name(photograph):
+def test_a_folder_that_cannot_be_written_to_is_reported_by_name(photograph):
     with pytest.raises(HarnessError, match="cannot be written"):
         write_png("/dev/null/there/image.png", np.asarray(photograph))
 
@@ -316,6 +316,6 @@ def test_samples_are_rounded_and_clipped_and_never_truncated():
     assert round_to_uint8(samples).tolist() == [0, 0, 1, 2, 2, 255, 255, 255]
 
 
-def test_a_sample_that_is_no_number_is_refused():
+def test_a_sample_that_is_not_a_number_is_refused():
     with pytest.raises(ValueError, match="NaN"):
         round_to_uint8(np.array([np.nan]))

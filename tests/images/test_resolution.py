@@ -36,7 +36,7 @@ def test_a_resolution_named_twice_counts_once():
 @pytest.mark.parametrize(
     "text", ["", "512", "512x", "0x768", "1080p", "512x768x3", "-5x7", "4.5x3"]
 )
-def test_what_is_no_size_is_refused_by_name(text):
+def test_what_is_not_a_size_is_refused_by_name(text):
     with pytest.raises(HarnessError, match="is not a size; write height x width"):
         parse(f"512x768,{text}")
 

@@ -53,7 +53,7 @@ def measure(folder, photographs, codec, **options):
 
 
 @pytest.mark.parametrize(("codec", "status", "reason"), FAULTS)
-def test_each_way_to_fail_is_told_apart(tmp_path, photographs, codec, status, reason):
+def test_each_way_to_fail_is_distinguished(tmp_path, photographs, codec, status, reason):
     limits = {"timeout": 1.0} if status == "timeout" else {"memory_limit": 0.5}
     frame = measure(tmp_path, photographs, codec, limit=2, **limits)
     assert list(frame["status"]) == [status] * 2
@@ -64,7 +64,7 @@ def test_each_way_to_fail_is_told_apart(tmp_path, photographs, codec, status, re
         assert frame["message"].str.contains("log: ").all()
 
 
-def test_one_bad_case_harms_no_other(tmp_path, photographs):
+def test_one_bad_case_affects_no_other(tmp_path, photographs):
     codecs = ["crashes-on-portraits", "well-behaved", "raises"]
     frame = measure(tmp_path, photographs, codecs)
     of = dict(list(frame.groupby("codec")))
@@ -149,7 +149,7 @@ def test_without_kept_reconstructions_a_new_metric_measures_again(tmp_path, phot
     assert frame["ms_ssim"].notna().all()
 
 
-def test_a_reconstruction_that_does_not_read_is_measured_anew(tmp_path, photographs):
+def test_a_reconstruction_that_cannot_be_read_is_measured_anew(tmp_path, photographs):
     measure(tmp_path, photographs, "well-behaved", metric=["psnr"])
     victim = min((tmp_path / "default" / "reconstructions").rglob("*.png"))
     victim.write_bytes(victim.read_bytes()[:100])
@@ -251,7 +251,7 @@ def test_a_codec_can_be_used_from_python(photographs):
     assert (decoded == image).all()
 
 
-def test_a_failure_in_python_is_an_exception_and_the_codec_goes_on(photographs):
+def test_a_failure_in_python_is_an_exception_and_the_codec_stays_usable(photographs):
     from harness.codec import CodecError
     from harness.images.files import read_image
 
@@ -280,7 +280,9 @@ def checkpoints(tmp_path):
     return paths
 
 
-def test_checkpoints_of_one_name_are_told_apart_by_their_hash(tmp_path, photographs, checkpoints):
+def test_checkpoints_of_one_name_are_distinguished_by_their_hash(
+    tmp_path, photographs, checkpoints
+):
     codecs = [f"tiny-network@{path}" for path in checkpoints]
     frame = measure(tmp_path, photographs, codecs, rate=[], limit=1)
     assert set(frame["status"]) == {"ok"}

@@ -78,7 +78,7 @@ def test_the_same_sweep_again_measures_nothing(tmp_path):
     assert list(before["started"]) == list(after["started"])
 
 
-def test_a_sweep_that_was_stopped_goes_on_with_the_rounds_it_has(tmp_path):
+def test_a_stopped_sweep_continues_with_the_rounds_it_has(tmp_path):
     swept(asked(tmp_path, "jpeg", repeats=2), rounds=1)
     kept = load_results(tmp_path / "runtime")["encode_samples_ms"].iloc[0]
     frame = swept(asked(tmp_path, "jpeg"))

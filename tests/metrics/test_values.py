@@ -28,7 +28,7 @@ def values(scores):
 @pytest.mark.metric_weights
 @pytest.mark.parametrize("box", [(256, 320), (333, 201), (211, 162)])
 @pytest.mark.parametrize("quality", [5, 60])
-def test_values_are_the_packages_own(scorer, packages, photograph, box, quality, jpeg):
+def test_values_equal_the_packages_own(scorer, packages, photograph, box, quality, jpeg):
     original = photograph[: box[0], : box[1]]
     decoded = jpeg(original, quality)
     scores = values(scorer.score(scorer.reference(original), decoded))
@@ -61,7 +61,9 @@ def test_one_reference_serves_many_images(scorer, photograph, jpeg):
 @pytest.mark.metric_weights
 @pytest.mark.parametrize("shape", [(262, 150), (259, 101), (130, 77)])
 @pytest.mark.parametrize("kept_bytes", [1 << 30, 8 << 20, 0])
-def test_strips_and_forgetting_change_no_value(vgg_tensors, photograph, shape, kept_bytes, jpeg):
+def test_strips_and_forgotten_features_change_no_value(
+    vgg_tensors, photograph, shape, kept_bytes, jpeg
+):
     original = photograph[: shape[0], : shape[1]]
     decoded = jpeg(original, 20)
 

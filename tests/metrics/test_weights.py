@@ -182,7 +182,7 @@ def test_offline_nothing_is_asked_and_the_message_says_what_to_place_where(publi
     assert str(network.cached.parent) in caught.value.remedy
 
 
-def test_metrics_whose_weights_cannot_be_had_are_blank_and_the_others_go_on(
+def test_metrics_without_their_weights_are_blank_and_the_others_are_computed(
     photograph, monkeypatch
 ):
     monkeypatch.setenv("HARNESS_OFFLINE", "1")

@@ -292,7 +292,7 @@ def test_a_picture_shows_the_rate_point_nearest_to_the_bitrate():
     assert list(one["rate"]) == ["r2", "r1"]
 
 
-def test_the_most_different_image_is_that_on_which_codecs_differ_most():
+def test_the_most_different_image_is_the_one_on_which_codecs_differ_most():
     frame = together(measured("jpeg"), measured("progic"))
     frame = changed(frame, {"codec": "progic", "image": "two"}, dists=0.01)
     assert (

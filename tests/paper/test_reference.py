@@ -30,7 +30,7 @@ def test_every_number_names_its_source_and_the_place_in_it(reference, table):
     assert (frame["cell"].ne("") | kind.eq("told")).all()
 
 
-def test_the_tables_of_the_supplement_are_whole(reference):
+def test_the_tables_of_the_supplement_are_complete(reference):
     assert len(reference.bdrate) == 7 * 4
     assert len(reference.runtime) == 10 * 4 * 3
     assert reference.runtime["value"].isna().eq(reference.runtime["mark"].ne("")).all()
@@ -43,7 +43,7 @@ def test_the_figures_that_the_text_states_agree_with_the_tables(reference):
     assert set(best) == {"progic"}  # "the best performance across all datasets"
 
 
-def test_rate_points_have_the_columns_of_results_and_a_bd_rate_can_be_had_of_them(reference):
+def test_rate_points_have_the_columns_of_results_and_give_a_bd_rate(reference):
     records = reference.rate_records()
     kodak = curve_records(records)[lambda frame: frame["dataset"] == "kodak"]
     assert "hific" not in set(records["codec"])  # its rates were only aimed at
@@ -83,7 +83,7 @@ def test_a_number_without_a_known_source_is_refused(tmp_path):
         load_reference(folder)
 
 
-def test_a_cell_that_is_no_number_is_refused(tmp_path):
+def test_a_cell_that_is_not_a_number_is_refused(tmp_path):
     folder = tmp_path / "reference"
     shutil.copytree(FOLDER, folder)
     path = folder / "bdrate.csv"

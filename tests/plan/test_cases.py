@@ -42,7 +42,7 @@ def state(status="ok", repeats=1, scored=("psnr", "dists"), message=None):
     return CaseState(status, message, repeats, 0, dict.fromkeys(scored, "card"))
 
 
-def test_every_case_has_an_identity_of_its_own():
+def test_every_case_has_its_own_identity():
     plan = plan_of(
         ["well-behaved", "bit-planes", "jpeg"], 30, resolutions=(NATIVE, Resolution(256, 384))
     )
@@ -61,7 +61,7 @@ def test_settings_that_change_numbers_change_the_identity(change):
 @pytest.mark.parametrize(
     "change", [{"metrics": ()}, {"repeats": 5}, {"timeout": 1.0}, {"keep": "none"}]
 )
-def test_settings_that_change_no_number_keep_it(change):
+def test_settings_that_change_no_number_keep_the_identity(change):
     assert ids(plan_of(["jpeg"])) == ids(plan_of(["jpeg"], settings=replace(SETTINGS, **change)))
 
 
@@ -154,7 +154,7 @@ def test_a_checkpoint_is_part_of_the_name(tmp_path):
     assert label(spec) == "tiny-network@step9.pt"
 
 
-def test_a_codec_that_knows_the_cpu_alone_runs_there_in_a_run_on_cuda():
+def test_a_codec_for_the_cpu_alone_runs_there_in_a_run_on_cuda():
     cuda = replace(SETTINGS, device="cuda")
     assert ids(plan_of(["jpeg"], settings=cuda)) == ids(plan_of(["jpeg"]))
     assert not plan_of(["jpeg"], settings=cuda).unavailable

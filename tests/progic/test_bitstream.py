@@ -106,7 +106,7 @@ def test_a_stage_of_256_x_256_fits_a_satellite_packet_with_its_header() -> None:
 
 
 @pytest.mark.parametrize("range_coded", [False, True])
-def test_every_prefix_decodes_to_its_last_whole_stage(*, range_coded: bool) -> None:
+def test_every_prefix_decodes_to_its_last_complete_stage(*, range_coded: bool) -> None:
     config = network_settings(stages=4, bits=10, factor=16)
     coder = coder_for(config, range_coded=range_coded)
     stream, indices = written(config, 50, 61, range_coded=range_coded)
@@ -149,7 +149,7 @@ def test_an_unknown_version_is_named() -> None:
         bitstream.read_header(b"\x52" + stream[1:])
 
 
-def test_other_files_are_no_bitstream() -> None:
+def test_other_files_are_refused_as_bitstreams() -> None:
     with pytest.raises(BitstreamError, match="not a ProGIC bitstream"):
         bitstream.read_header(b"\x89PNG\r\n\x1a\n" + bytes(100))
 

@@ -38,7 +38,7 @@ def test_what_is_saved_is_loaded_with_its_metadata(checkpoint: Path) -> None:
     assert not loaded.network.training
 
 
-def test_settings_that_are_no_preset_are_kept(tmp_path: Path) -> None:
+def test_settings_other_than_a_presets_are_kept(tmp_path: Path) -> None:
     custom = Settings(16, 1, 2, 8, stages=3, index_bits=7, factor=32)
     save_checkpoint(tmp_path / "custom.safetensors", random_network(custom), {})
     loaded = load_checkpoint(tmp_path / "custom.safetensors")
@@ -75,7 +75,7 @@ def test_a_codec_runs_the_checkpoint_that_is_named(
     assert named.encode(photograph) == make_codec(seed=9).encode(photograph)
 
 
-def test_records_are_told_the_training_step(make_codec: Maker, checkpoint: Path) -> None:
+def test_records_hold_the_training_step(make_codec: Maker, checkpoint: Path) -> None:
     assert make_codec(checkpoint=checkpoint, weights="pretrained").facts() == {"step": 1200}
     assert make_codec().facts() == {}
 
@@ -85,7 +85,7 @@ def test_a_checkpoint_of_another_preset_is_refused(make_codec: Maker, checkpoint
         make_codec("progic-s", checkpoint=checkpoint, weights="pretrained")
 
 
-def test_a_file_that_is_no_safetensors_is_refused(make_codec: Maker, tmp_path: Path) -> None:
+def test_a_file_that_is_not_safetensors_is_refused(make_codec: Maker, tmp_path: Path) -> None:
     path = tmp_path / "progic.safetensors"
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(Unavailable, match="cannot be read"):

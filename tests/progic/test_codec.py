@@ -53,7 +53,7 @@ def test_fewer_stages_are_a_prefix_of_the_bytes(
     assert prefix == whole
 
 
-def test_a_prefix_cut_inside_a_stage_decodes_to_the_last_whole_one(
+def test_a_prefix_cut_inside_a_stage_decodes_to_the_last_complete_one(
     make_codec: Maker, photograph: np.ndarray
 ) -> None:
     codec = make_codec()

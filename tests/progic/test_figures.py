@@ -47,7 +47,7 @@ def test_a_256_square_photograph_takes_one_packet_a_stage(subject, photograph):
     assert (others.packets == np.ceil(others.bytes / 360)).all()
 
 
-def test_fewer_packets_than_stages_show_the_last_whole_stage(subject, photograph):
+def test_fewer_packets_than_stages_show_the_last_complete_stage(subject, photograph):
     sheet = satellite(subject, Photograph("cat", photograph), "webp", Link(700, 10))
     ours = [row for row in sheet.rows if row["codec"].startswith("progic")]
     assert [row["bytes"] for row in ours] == [653, 1293, 1613]

@@ -53,7 +53,7 @@ def test_the_latent_is_the_image_divided_by_the_factor(factor: int) -> None:
     assert network.decoder()(indices).shape == (1, 128, 256, 3)
 
 
-def test_random_weights_are_the_same_for_the_same_seed_and_leave_the_generator_alone() -> None:
+def test_random_weights_depend_only_on_the_seed_and_leave_the_generator_untouched() -> None:
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
@@ -139,7 +139,7 @@ def test_folding_the_modulation_into_the_kernel_changes_nothing() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"factor": 8}, {"factor": 24}, {"stages": 0}, {"index_bits": 17}, {"width": 0}]
 )
-def test_settings_that_make_no_network_are_refused(wrong: dict[str, int]) -> None:
+def test_settings_that_give_no_network_are_refused(wrong: dict[str, int]) -> None:
     fields = {"width": 8, "analysis_blocks": 1, "synthesis_blocks": 1, "latent": 8, **wrong}
     with pytest.raises(ValueError, match="must be"):
         Settings(**fields)

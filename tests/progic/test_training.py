@@ -173,7 +173,7 @@ def test_a_damaged_state_is_refused(folder, undisturbed, tmp_path):
             train(SHORT, find_photographs(folder, 1), tmp_path)
 
 
-def test_a_training_begins_from_weights_alone(folder, undisturbed, tmp_path):
+def test_training_can_start_from_weights_alone(folder, undisturbed, tmp_path):
     weights = undisturbed / "progic-tiny.safetensors"
     config = replace(SHORT, steps=1, learning_rate=0.0, revive_every=1000, log_every=1)
     photographs = find_photographs(folder, 1)

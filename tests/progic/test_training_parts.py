@@ -99,7 +99,7 @@ def test_a_word_that_nobody_chooses_is_replaced_and_the_others_stay():
     assert quantizer.codebooks[1, 3].abs().max() < 10
 
 
-def test_a_trained_networks_words_are_kept_but_for_those_it_never_chose():
+def test_a_trained_networks_words_are_kept_except_those_it_never_chose():
     torch.manual_seed(0)
     quantizer, latent = ResidualVectorQuantizer(SETTINGS), torch.randn(2, 16, 8, 8)
     quantizer.usage[2, 5] = 0
@@ -132,7 +132,7 @@ def test_only_learned_codebooks_take_gradients():
     assert network.quantizer.codebooks.requires_grad
 
 
-def test_crops_depend_on_the_seed_and_their_number_alone(photographs):
+def test_crops_depend_only_on_the_seed_and_their_number(photographs):
     paths = find_photographs(photographs, 1).training
     config = Config(preset="progic-tiny", crop=64, batch=2, steps=6)
     here = list(batches(paths, config, 0, workers=0))

@@ -98,7 +98,7 @@ def test_an_edit_of_what_a_worker_loads_makes_other_cases(folder, file):
         "container/Dockerfile",
     ],
 )
-def test_an_edit_of_what_no_worker_loads_makes_none(folder, file):
+def test_an_edit_of_what_no_worker_loads_changes_no_identity(folder, file):
     before = digest(folder)
     edit(folder / file)
     assert digest(folder) == before

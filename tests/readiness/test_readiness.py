@@ -105,9 +105,7 @@ def doctor():
     return found["state"], found["detail"], found["fix"]
 
 
-def test_every_step_to_a_codec_that_runs_is_told_with_the_command_that_takes_it(
-    spec, checkout, tmp_path
-):
+def test_every_step_to_a_running_codec_is_reported_with_its_command(spec, checkout, tmp_path):
     commit = git(checkout, "rev-parse", "HEAD")
     state, detail, fix = doctor()
     assert (state, detail) == (
@@ -180,7 +178,7 @@ def test_a_changed_file_of_a_checkout_makes_the_codec_unavailable(
     assert lack.startswith(f"{folder}/codec/model.py was changed; run: git -C")
 
 
-def test_weights_that_only_a_browser_gets_are_told_with_their_page(spec):
+def test_weights_that_only_a_browser_can_download_are_reported_with_their_page(spec):
     lack = Readiness().weights(spec, spec.rates[1])
     assert lack.remedy.startswith("get it from https://example.org/share and place it at ")
 

@@ -263,6 +263,6 @@ def test_lines_computed_in_another_way_are_left_out_of_the_panel_and_noted():
     assert "avif left out" in panel.notes[0]
 
 
-def test_a_line_computed_in_two_ways_is_no_line():
+def test_values_computed_in_two_ways_share_no_line():
     mixed = changed(curve("jpeg", RATES, PSNR), {"image": "two"}, psnr_card="psnr-2")
     assert rd_panels(mixed) == []

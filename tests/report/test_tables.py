@@ -206,7 +206,7 @@ def test_a_mean_over_values_computed_in_different_ways_is_blank():
     assert "different ways" in cell.note
 
 
-def test_random_weights_stand_in_the_runtime_table_alone_and_are_marked():
+def test_random_weights_appear_only_in_the_runtime_table_and_are_marked():
     random = curve("glc", RATES, PSNR, weights="random")
     frame = together(curve("jpeg", RATES, PSNR), random)
     assert all("GLC" not in markdown(table) for table in rate_tables(frame))
