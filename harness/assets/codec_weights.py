@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.assets.digests import remembered_sha256
+from harness.assets.digests import damage, remembered_sha256
 from harness.assets.download import download, is_offline
 from harness.catalog.codec_spec import CodecSpec, WeightsFile
-from harness.errors import HarnessError, Lack
+from harness.errors import HarnessError
 from harness.paths import cache_folder, find_weights
 
 
@@ -148,21 +148,6 @@ def _beside(path: Path) -> Iterator[Path]:
     folder = cache_folder() / "weights" / f".{path.name}.parts"
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def damage(path: Path, weights: WeightsFile) -> Lack | None:
-    """Why a file is not the one that the manifest describes, or ``None`` if it is."""
-    size = path.stat().st_size
-    if weights.size not in {None, size}:
-        wrong = f"size is {size} bytes, not {weights.size}"
-    elif weights.sha256 not in {None, digest := remembered_sha256(path)}:
-        wrong = f"sha256 is {digest[:16]}..., not {str(weights.sha256)[:16]}..."
-    else:
-        return None
-    return Lack(
-        f"weights {path} are truncated or of another version: their {wrong}",
-        "delete the file and fetch it again",
-    )
 
 
 def _checked(path: Path, weights: WeightsFile) -> str:

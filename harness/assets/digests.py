@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from harness.catalog.codec_spec import WeightsFile
+from harness.errors import Lack
 from harness.paths import cache_folder
 
 SMALL_BYTES = 1 << 24
@@ -40,6 +42,21 @@ def remembered_sha256(path: Path) -> str:
             known = sha256_of(path)
             memory.remember(path, known)
         return known
+
+
+def damage(path: Path, weights: WeightsFile) -> Lack | None:
+    """Why a file is not the one that the manifest describes, or ``None`` if it is."""
+    size = path.stat().st_size
+    if weights.size not in {None, size}:
+        wrong = f"size is {size} bytes, not {weights.size}"
+    elif weights.sha256 not in {None, digest := remembered_sha256(path)}:
+        wrong = f"sha256 is {digest[:16]}..., not {str(weights.sha256)[:16]}..."
+    else:
+        return None
+    return Lack(
+        f"weights {path} are truncated or of another version: their {wrong}",
+        "delete the file and fetch it again",
+    )
 
 
 @functools.lru_cache(maxsize=256)

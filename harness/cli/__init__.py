@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import signal
 import sys
 from typing import Any
@@ -76,7 +75,6 @@ def main(arguments: list[str] | None = None) -> Any:
     Exit codes: 0 done; 1 something that was asked for failed; 2 a bad request; 130 interrupted.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what runs is ended in order
-    _log_to_terminal()
     try:
         return group.main(arguments, prog_name="harness", standalone_mode=False)
     except click.Abort:
@@ -92,16 +90,6 @@ def main(arguments: list[str] | None = None) -> Any:
         if lack.remedy:
             click.secho(f"  {lack.remedy}", err=True)
         sys.exit(2)
-
-
-def _log_to_terminal() -> None:
-    """Print what the harness logs, such as the address of a download, as plain lines."""
-    logger = logging.getLogger("harness")
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
 
 
 def _lack(error: Exception) -> Lack:

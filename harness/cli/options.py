@@ -5,6 +5,7 @@ What a dataclass already says of an option, its type and its default, is taken f
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -53,7 +54,7 @@ def field(owner: type, name: str, **attributes: Any) -> Shared:
         name: One of its fields, with a default.
         **attributes: What else :func:`click.option` takes.
     """
-    kind, default = get_type_hints(owner)[name], getattr(owner, name)
+    kind, default = _hints(owner)[name], getattr(owner, name)
     known: dict[str, Any] = {"default": default, "show_default": default not in {None, ()}}
     if get_origin(kind) is Literal:
         known["type"] = click.Choice(get_args(kind))
@@ -64,6 +65,9 @@ def field(owner: type, name: str, **attributes: Any) -> Shared:
     elif kind == Sequence[str]:
         known |= {"multiple": True, "callback": split}
     return Shared(f"--{name.replace('_', '-')}", **(known | attributes))
+
+
+_hints = functools.cache(get_type_hints)
 
 
 def split(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

@@ -38,11 +38,13 @@ def command(
     The same command again finishes what is missing and recomputes nothing. The exit code is 1 if
     something that was asked for by name failed or is unavailable.
     """
+    from harness.cli.log import show_downloads
     from harness.cli.progress import reporter
     from harness.measure.runner import run
     from harness.plan.prepare import prepare
 
     request = request_of(options, download=not no_download)
+    show_downloads()
     prepared = prepare(request)
     report = None if no_report else _report_folder(out, reports, request.name)
     try:

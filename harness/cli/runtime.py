@@ -78,12 +78,14 @@ def command(*, rounds: int, cap: float, frontier: bool, no_download: bool, **opt
     machine affects them alike. Running out of memory or time is a result, not an error. The same
     command again finishes what is missing.
     """
+    from harness.cli.log import show_downloads
     from harness.cli.progress import reporter
     from harness.measure.speed import SpeedSweep, speed_plan
     from harness.plan.prepare import prepare
     from harness.plan.request import Request
 
     request = Request(download=not no_download, metric=(), keep="none", upsample=True, **options)
+    show_downloads()
     prepared = speed_plan(prepare(request), cap_seconds=cap)
     try:
         with reporter() as observer:

@@ -35,6 +35,7 @@ def fetch(*, codecs: tuple[str, ...], rate: tuple[str, ...]) -> None:
     from harness.catalog.codecs import load_catalog, select
     from harness.errors import HarnessError
 
+    show_downloads()
     specs, by_name = select(load_catalog(), codecs)
     failed = 0
     for spec in specs:

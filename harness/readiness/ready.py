@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.assets.checkout import checkout_lack, head, upstream_folder
-from harness.assets.codec_weights import damage
-from harness.assets.digests import remembered_sha256
+from harness.assets.digests import damage, remembered_sha256
 from harness.catalog.codec_spec import (
     CodecSpec,
     EnvironmentName,
