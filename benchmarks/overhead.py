@@ -23,7 +23,8 @@ from PIL import Image as Pillow
 
 from harness.codec import Image
 from harness.environments.client import Limits
-from harness.environments.resident import Ready, ResidentCodec, WorkerSettings
+from harness.environments.ready import Ready
+from harness.environments.resident import ResidentCodec, WorkerSettings
 from harness.measure.images import Images
 from harness.measure.observer import Observer
 from harness.measure.runner import Work

@@ -33,6 +33,7 @@ def fetch(*, codecs: tuple[str, ...], rate: tuple[str, ...]) -> None:
     """
     from harness.assets.codec_weights import fetch_weights
     from harness.catalog.codecs import load_catalog, select
+    from harness.cli.log import show_downloads
     from harness.errors import HarnessError
 
     show_downloads()

@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.environments.client import Limits, Worker
-from harness.environments.process import ChildProcess
 from harness.errors import Lack
+
+if TYPE_CHECKING:  # listing codecs starts no worker, and must not wait for one
+    from harness.environments.client import Limits, Worker
 
 THREAD_VARIABLES = (
     "HARNESS_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
@@ -93,6 +95,9 @@ class Scratch:
         self, python: str | Path, variables: Mapping[str, str], log: Path, limits: Limits
     ) -> Iterator[Worker]:
         """A worker that is a child process: the interpreter ``python`` with these variables."""
+        from harness.environments.client import Worker
+        from harness.environments.process import ChildProcess
+
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             child = subprocess.Popen(

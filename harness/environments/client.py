@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.codec import Image, Profile, WeightsMode
+from harness.codec import Image, Profile
 from harness.environments.process import Process
 from harness.errors import Lack, Reason, Status
 from harness.worker import wire
@@ -240,20 +240,3 @@ class Worker:
         code = "none" if ended is None else ended.code
         problem = f"the worker ended with exit code {code} {when}"
         return WorkerFailure(Status.CRASHED, Reason.EXIT, Lack(problem), alive=False)
-
-
-def rate_fields(
-    rate_id: str,
-    options: Mapping[str, Any],
-    weights: WeightsMode,
-    files: Mapping[str, Path],
-    upstream: Path | None = None,
-) -> wire.Header:
-    """A rate point as it travels on the wire."""
-    return {
-        "id": rate_id,
-        "options": dict(options),
-        "weights": weights,
-        "files": {name: str(path) for name, path in files.items()},
-        "upstream": str(upstream) if upstream else None,
-    }

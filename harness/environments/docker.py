@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.catalog.codec_spec import EnvironmentSpec
 from harness.environments import docker_image
-from harness.environments.base import PACKAGE, Environment, Scratch, scratch
-from harness.environments.client import Limits, Worker, WorkerFailure
-from harness.environments.docker_engine import OWNER_LABEL, engine, owner, remove_leftovers_once
-from harness.environments.process import Exit
-from harness.errors import HarnessError, Lack, Reason, Status
+from harness.environments.base import Environment, scratch
+from harness.environments.docker_engine import OWNER_LABEL, owner, remove_leftovers_once
+from harness.errors import HarnessError, Lack
 
 if TYPE_CHECKING:
-    from docker.models.containers import Container
-
-PACKAGES = "/opt/codec-harness"
-"""The folder of the package ``harness`` in a container."""
-
-MAX_PROCESSES = 2048
-LOG_BYTES = "64m"
-POLL_SECONDS = 0.02
-SIGNALLED = 128
-"""An exit code of 128 + n means that signal n ended the process."""
+    from harness.environments.client import Limits, Worker
 
 
 class Docker(Environment):
@@ -99,18 +86,22 @@ class Docker(Environment):
         reads: Sequence[Path] = (),
     ) -> Iterator[Worker]:
         """See :class:`Environment`."""
+        from harness.environments.client import Worker
+        from harness.environments.container import started, unavailable
+
         with scratch() as place:
             try:
                 found = docker_image.find(self.spec)
                 remove_leftovers_once()
             except HarnessError as error:
-                raise _unavailable(error.lack) from error
+                raise unavailable(error.lack) from error
             if found is None:
-                raise _unavailable(self._no_image)
-            with self._container(place, found.id, threads, limits, device, reads, log) as container:
-                process = ContainerProcess(container)
-                with Worker(process, place.server, log, limits) as running:
-                    yield running
+                raise unavailable(self._no_image)
+            with (
+                started(place, found.id, threads, limits, device, reads, log) as process,
+                Worker(process, place.server, log, limits) as running,
+            ):
+                yield running
 
     def shell_command(
         self,
@@ -150,147 +141,8 @@ class Docker(Environment):
             *(arguments or ("bash",)),
         ]
 
-    @contextmanager
-    def _container(
-        self,
-        place: Scratch,
-        image_id: str,
-        threads: int,
-        limits: Limits,
-        device: str,
-        reads: Sequence[Path],
-        log: Path,
-    ) -> Iterator[Container]:
-        """A running container, removed at the end whatever happens; its output goes to ``log``."""
-        import docker
-        import requests
-
-        client = engine()
-        name = place.folder.name
-        try:
-            try:
-                container = client.containers.create(
-                    image_id,
-                    ["-m", "harness.worker", str(place.address)],
-                    name=name,
-                    **_confinement(place, threads, limits, device, reads),
-                )
-                container.start()
-            except docker.errors.APIError as error:
-                raise _unavailable(_refusal(error)) from error
-            yield container
-        finally:
-            with contextlib.suppress(docker.errors.APIError, requests.RequestException):
-                container = client.containers.get(name)
-                log.parent.mkdir(parents=True, exist_ok=True)
-                with log.open("ab") as file:
-                    file.write(container.logs())
-                container.remove(force=True)
-
-
-class ContainerProcess:
-    """A container as a worker's process."""
-
-    def __init__(self, container: Container) -> None:
-        self._container = container
-
-    def memory_bytes(self) -> None:
-        """``None``: the engine enforces the container's memory limit."""
-
-    def wait(self, seconds: float) -> Exit | None:
-        """See :class:`harness.environments.process.Process`."""
-        deadline = time.monotonic() + seconds
-        while (state := self._state())["Running"]:
-            if time.monotonic() >= deadline:
-                return None
-            time.sleep(POLL_SECONDS)
-        code = int(state["ExitCode"])
-        return Exit(SIGNALLED - code if code > SIGNALLED else code, bool(state["OOMKilled"]))
-
-    def kill(self) -> None:
-        """See :class:`harness.environments.process.Process`."""
-        import docker
-        import requests
-
-        with contextlib.suppress(docker.errors.APIError, requests.RequestException):
-            self._container.kill()
-        with contextlib.suppress(WorkerFailure):
-            self.wait(10)
-
-    def _state(self) -> dict[str, Any]:
-        import docker
-        import requests
-
-        try:
-            self._container.reload()
-        except docker.errors.NotFound:
-            return {"Running": False, "ExitCode": SIGNALLED + signal.SIGKILL, "OOMKilled": False}
-        except (docker.errors.APIError, requests.RequestException) as error:
-            problem = f"the Docker engine no longer answers: {error}"
-            raise WorkerFailure(
-                Status.CRASHED, Reason.ENGINE, Lack(problem), alive=False
-            ) from error
-        state: dict[str, Any] = self._container.attrs["State"]
-        return state
-
-
-def _confinement(
-    place: Scratch, threads: int, limits: Limits, device: str, reads: Sequence[Path]
-) -> dict[str, Any]:
-    """What a container may do, and which files it sees."""
-    from docker.types import DeviceRequest, LogConfig, Mount
-
-    home = str(place.temporary)
-    gpus = [DeviceRequest(count=-1, capabilities=[["gpu"]])] if device != "cpu" else []
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES") if gpus else None
-    return {
-        "entrypoint": ["python3"],
-        "working_dir": home,
-        "environment": {
-            **place.variables(threads),
-            "PYTHONPATH": PACKAGES,
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "HOME": home,
-            "USER": "codec",  # the user's id has no name in the image
-            **({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}),
-        },
-        "mounts": [
-            Mount(f"{PACKAGES}/{PACKAGE.name}", str(PACKAGE), "bind", read_only=True),
-            Mount(str(place.folder), str(place.folder), "bind"),
-            *(Mount(str(path), str(path), "bind", read_only=True) for path in outermost(reads)),
-        ],
-        "read_only": True,
-        "tmpfs": {"/tmp": "rw,nosuid,nodev,mode=1777"},  # noqa: S108 - the container's own
-        "network_mode": "none",
-        "user": f"{os.getuid()}:{os.getgid()}",
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "mem_limit": limits.memory_bytes,
-        "memswap_limit": limits.memory_bytes,
-        "pids_limit": MAX_PROCESSES,
-        "init": True,
-        "device_requests": gpus,
-        "labels": {OWNER_LABEL: owner()},
-        "log_config": LogConfig(type=LogConfig.types.JSON, config={"max-size": LOG_BYTES}),
-    }
-
 
 def outermost(paths: Iterable[Path]) -> list[Path]:
     """The paths without those inside a folder that is also among them."""
     unique = sorted({path.absolute() for path in paths})
     return [path for path in unique if not any(parent in unique for parent in path.parents)]
-
-
-def _unavailable(lack: Lack) -> WorkerFailure:
-    return WorkerFailure(Status.UNAVAILABLE, Reason.ENVIRONMENT, lack, alive=False)
-
-
-def _refusal(error: Any) -> Lack:
-    """Why the engine did not start a container."""
-    text = str(error.explanation or error)
-    if "could not select device driver" in text:
-        return Lack(
-            "the Docker engine cannot give containers a GPU",
-            "install the NVIDIA Container Toolkit, or choose --device cpu",
-        )
-    return Lack(f"the Docker engine could not start the container: {text}")

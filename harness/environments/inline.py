@@ -9,10 +9,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.environments.base import PACKAGE, Environment, scratch
-from harness.environments.client import Limits, Worker
 from harness.errors import Lack
+
+if TYPE_CHECKING:
+    from harness.environments.client import Limits, Worker
 
 
 class Inline(Environment):

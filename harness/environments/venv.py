@@ -11,13 +11,16 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.catalog.codec_spec import EnvironmentSpec
 from harness.environments.base import PACKAGE, Environment, scratch
-from harness.environments.client import Limits, Worker
 from harness.environments.recipe import TAG_DIGITS, requirements, venv_tag
 from harness.errors import HarnessError, Lack
 from harness.paths import cache_folder, whole
+
+if TYPE_CHECKING:
+    from harness.environments.client import Limits, Worker
 
 OLDEST_PYTHON = (3, 10)
 """The oldest Python that a worker runs on."""

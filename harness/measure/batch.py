@@ -20,7 +20,8 @@ import numpy as np
 from harness.catalog.codec_spec import RateSpec
 from harness.codec import Image
 from harness.environments.client import Limits, WorkerFailure
-from harness.environments.resident import Ready, ResidentCodec, WorkerSettings
+from harness.environments.ready import Ready
+from harness.environments.resident import ResidentCodec, WorkerSettings
 from harness.errors import HarnessError, Reason, Status
 from harness.measure.context import Context
 from harness.measure.recording import new_record, remark, set_loading, set_timing

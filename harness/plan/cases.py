@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from harness.catalog.codec_spec import CodecSpec, RateSpec
 from harness.codec import WeightsMode
-from harness.environments.resident import Ready
+from harness.environments.ready import Ready
 from harness.errors import Lack
 from harness.images.datasets import Dataset, SourceImage
 from harness.images.resolution import NATIVE, POLICY, Resolution, fits

@@ -27,7 +27,7 @@ from harness.catalog.codec_spec import (
 )
 from harness.codec import WeightsMode, find_program
 from harness.environments import Inline, choose
-from harness.environments.resident import Ready, Weights
+from harness.environments.ready import Ready, Weights
 from harness.errors import Lack
 from harness.paths import find_upstream, find_weights
 from harness.readiness.devices import codec_device_lack, device_lack, device_of

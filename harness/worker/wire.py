@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import socket
 import struct
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from harness.codec import Image
+from harness.codec import Image, WeightsMode
 
 _LENGTHS = struct.Struct(">IQ")
 MAX_HEADER = 1 << 24
@@ -70,6 +72,23 @@ def _read(sock: socket.socket, count: int) -> bytearray:
             raise WireClosed("the other side closed the connection")
         view = view[received:]
     return buffer
+
+
+def rate_fields(
+    rate_id: str,
+    options: Mapping[str, Any],
+    weights: WeightsMode,
+    files: Mapping[str, Path],
+    upstream: Path | None = None,
+) -> Header:
+    """A rate point as it travels on the wire."""
+    return {
+        "id": rate_id,
+        "options": dict(options),
+        "weights": weights,
+        "files": {name: str(path) for name, path in files.items()},
+        "upstream": str(upstream) if upstream else None,
+    }
 
 
 def image_payload(image: Image) -> tuple[Header, memoryview]:

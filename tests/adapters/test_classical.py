@@ -13,7 +13,8 @@ from PIL import Image as Pillow
 
 from harness.catalog.codec_manifest import read_codec
 from harness.environments import Inline
-from harness.environments.client import Limits, WorkerFailure, rate_fields
+from harness.environments.client import Limits, WorkerFailure
+from harness.worker.wire import rate_fields
 
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 FOLDERS = ("jpeg", "webp", "avif", "jpeg_xl", "jpeg2000", "heic")

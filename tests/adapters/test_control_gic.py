@@ -20,10 +20,11 @@ from harness.assets.checkout import upstream_folder
 from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError, CodecError
 from harness.environments import choose
-from harness.environments.client import Limits, WorkerFailure, rate_fields
+from harness.environments.client import Limits, WorkerFailure
 from harness.plan.prepare import prepare
 from harness.plan.request import Request
 from harness.store.load import load_results
+from harness.worker.wire import rate_fields
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "adapters" / "control_gic"

@@ -16,8 +16,9 @@ from harness.catalog.codec_manifest import read_codec
 from harness.catalog.codec_spec import EXTERNAL_ENTRY
 from harness.codec.external import read_ppm, write_image
 from harness.environments import Inline
-from harness.environments.client import Limits, WorkerFailure, rate_fields
+from harness.environments.client import Limits, WorkerFailure
 from harness.errors import ManifestError
+from harness.worker.wire import rate_fields
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "adapters" / "external_pair"
 LIMITS = Limits(call_seconds=30, load_seconds=30, memory_bytes=8 << 30)

@@ -10,7 +10,8 @@ from lacking import lack_of
 from harness.assets.checkout import upstream_folder
 from harness.catalog.codec_manifest import read_codec
 from harness.environments import choose
-from harness.environments.client import Limits, WorkerFailure, rate_fields
+from harness.environments.client import Limits, WorkerFailure
+from harness.worker.wire import rate_fields
 
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 SPECS = {

@@ -20,7 +20,8 @@ from harness.assets.checkout import upstream_folder
 from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError, Unavailable
 from harness.environments import choose
-from harness.environments.client import Limits, WorkerFailure, rate_fields
+from harness.environments.client import Limits, WorkerFailure
+from harness.worker.wire import rate_fields
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "oscar"
 

@@ -15,7 +15,8 @@ from lacking import lack_of
 from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError, CodecError, RatePoint, Unavailable
 from harness.environments import Inline
-from harness.environments.client import Limits, WorkerFailure, rate_fields
+from harness.environments.client import Limits, WorkerFailure
+from harness.worker.wire import rate_fields
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "vtm"
 

@@ -10,8 +10,9 @@ import pytest
 import skimage.data
 
 from harness.environments import Inline
-from harness.environments.client import Limits, WorkerFailure, rate_fields
+from harness.environments.client import Limits, WorkerFailure
 from harness.environments.venv import OLDEST_PYTHON
+from harness.worker.wire import rate_fields
 
 ROOT = Path(__file__).parents[2]
 PROBE = ROOT / "tests" / "fixtures" / "probe"
