@@ -37,7 +37,7 @@ def reconstruction_file(store: RunStore, batch: Batch, case: Case) -> Path:
 
 
 class Images:
-    """Photographs at the resolutions asked for, and reconstructions.
+    """Photographs at the requested resolutions, and reconstructions.
 
     Args:
         store: Where reconstructions are kept.
