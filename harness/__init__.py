@@ -45,7 +45,7 @@ def run(
     observer: Observer | None = None,
     **options: Unpack[RunOptions],
 ) -> pd.DataFrame:
-    """Measure codecs on images, as ``harness run`` does, and return the cases that were asked for.
+    """Measure codecs on images, as ``harness run`` does, and return the requested cases.
 
     Args:
         codec: Codec names, ``name@checkpoint``, or ``all``.

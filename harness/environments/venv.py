@@ -156,7 +156,7 @@ class Venv(Environment):
             text=True,
             errors="replace",
         ) as process:
-            assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+            assert process.stdout is not None  # noqa: S101 - a pipe was requested
             for line in process.stdout:
                 show(line.rstrip())
                 last = line.strip() or last

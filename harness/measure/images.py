@@ -27,7 +27,7 @@ Cache = LRUCache[Hashable, Image]
 
 
 class Images:
-    """Photographs at the resolutions asked for, and reconstructions.
+    """Photographs at the requested resolutions, and reconstructions.
 
     Args:
         store: Where reconstructions are kept.

@@ -39,7 +39,7 @@ class Outcome:
 
     Attributes:
         folder: The run's folder.
-        prepared: What was asked for, resolved.
+        prepared: The resolved request.
         store: What the folder holds.
     """
 

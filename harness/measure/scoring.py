@@ -62,7 +62,7 @@ class Scoring:
                 image = self.images.reconstruction(batch, case)
             except ImageError as error:
                 self.observer.note(
-                    f"{error.problem}; run the same command again to measure it anew"
+                    f"{error.problem}; run the same command again to measure it again"
                 )
                 self.observer.scored(1)
                 continue

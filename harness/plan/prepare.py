@@ -28,7 +28,7 @@ class Prepared:
     """A resolved request: its codecs, data sets and cases.
 
     Attributes:
-        request: What was asked for.
+        request: The request itself.
         settings: How to measure.
         codecs: The codecs, in the order to run.
         by_name: Whether any codec was requested by name, rather than through ``all``.

@@ -111,7 +111,7 @@ def read_shard(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
         first = str(error).splitlines()[0]
         raise DamagedShard(
             f"results shard {path} is damaged and was left out ({first})",
-            "delete it and run the same command again: its cases will be measured anew",
+            "delete it and run the same command again: its cases will be measured again",
         ) from error
     arrays = [
         table[f.name].cast(f.type) if f.name in present else pa.nulls(len(table), f.type)

@@ -32,7 +32,7 @@ STREAMS = {
 def raise_version(module: ModuleType) -> str:
     return (
         f"these bytes are not those of version 1: raise VERSION in {module.__name__}, so that "
-        "every case of the adapters that use it is measured anew, and write the new bytes here"
+        "every case of the adapters that use it is measured again, and write the new bytes here"
     )
 
 

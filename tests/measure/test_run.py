@@ -149,7 +149,7 @@ def test_without_kept_reconstructions_a_new_metric_measures_again(tmp_path, phot
     assert frame["ms_ssim"].notna().all()
 
 
-def test_a_reconstruction_that_cannot_be_read_is_measured_anew(tmp_path, photographs):
+def test_a_reconstruction_that_cannot_be_read_is_measured_again(tmp_path, photographs):
     measure(tmp_path, photographs, "well-behaved", metric=["psnr"])
     victim = min((tmp_path / "default" / "reconstructions").rglob("*.png"))
     victim.write_bytes(victim.read_bytes()[:100])

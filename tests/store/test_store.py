@@ -121,7 +121,7 @@ def test_a_corrupted_shard_is_named_and_the_rest_is_read(tmp_path, damage):
     reopened = RunStore(tmp_path / "run")
     assert set(reopened.states) == {"b"}
     assert victim.name in str(reopened.damaged[0])
-    assert "measured anew" in reopened.damaged[0].remedy
+    assert "measured again" in reopened.damaged[0].remedy
     assert not RunStore(tmp_path / "run").damaged, "it was set aside, and is not told twice"
 
 
