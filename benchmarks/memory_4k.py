@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from harness.metrics import METRICS, Scorer
+from harness.catalog.metrics import METRICS
+from harness.metrics import Scorer
 
 SIZE = (3840, 2160)
 LIMIT_GIB = 8
