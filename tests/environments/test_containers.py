@@ -97,7 +97,8 @@ def encode(adapters, tmp_path, codec):
     picture = tmp_path / "photograph.png"
     Image.fromarray(photograph).save(picture)
     return subprocess.Popen(
-        [sys.executable, "-m", "harness", "encode", picture, tmp_path / "coded",
+        ["env", "--default-signal=INT",  # a shell's background job ignores it
+         sys.executable, "-m", "harness", "encode", picture, tmp_path / "coded",
          "--codec", codec, "--environment", "docker"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
