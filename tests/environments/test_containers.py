@@ -154,7 +154,7 @@ def test_what_a_killed_run_left_is_removed_with_an_environment(
         process.kill()
     assert mine[0].id in {c.id for c in containers()}
     removed = CliRunner().invoke(group, ["env", "remove", "hific", "--backend", "docker"])
-    assert "1 containers of runs that were killed" in removed.output
+    assert "1 container of killed runs" in removed.output
     assert mine[0].id not in {c.id for c in containers()}
 
 
