@@ -12,6 +12,9 @@ from harness.measure.context import Context
 from harness.plan.cases import Batch, Case
 from harness.store.records import CaseRecord
 
+TRIED = "tried"
+"""The ``frontier`` of a record of the search for the largest image."""
+
 
 def new_record(batch: Batch, case: Case, context: Context, environment: str | None) -> CaseRecord:
     """A record that states the case and the conditions under which it is measured."""
@@ -38,7 +41,7 @@ def new_record(batch: Batch, case: Case, context: Context, environment: str | No
         shared_encode=codec.progressive,
         machine=context.machine,
         invocation=context.invocation,
-        frontier="tried" if context.is_search else None,
+        frontier=TRIED if context.is_search else None,
         started=datetime.now(UTC),
     )
 

@@ -37,11 +37,11 @@ class Scoring:
         def is_left(case: Case) -> bool:
             state = self.store.states[case.id]
             stale = any(state.cards.get(metric) != card for metric, card in cards.items())
-            untold = any(
+            unsaid = any(
                 metric not in state.cards and metric not in state.blank
                 for metric in self.scorer.unavailable
             )
-            return stale or untold
+            return stale or unsaid
 
         return [(batch, case) for batch, case in group if is_left(case)]
 
@@ -80,6 +80,7 @@ class Scoring:
                     score_ms=elapsed,
                 )
                 for metric, card in self.scorer.cards.items()
+                if scores[metric].final or not self._has_value(case, metric)
             ]
             records += self._blanks(case)
             self.observer.scored(1)
@@ -91,8 +92,12 @@ class Scoring:
     def _blanks(self, case: Case) -> Iterator[ScoreRecord]:
         """Blanks for the metrics that cannot be computed; existing values stay."""
         for metric, lack in self.scorer.unavailable.items():
-            if metric not in self.store.states[case.id].cards:
+            if not self._has_value(case, metric):
                 yield ScoreRecord(case=case.id, metric=metric, reason=str(lack), final=False)
+
+    def _has_value(self, case: Case, metric: str) -> bool:
+        """Whether there is a value, under whichever card, that a passing blank must not hide."""
+        return metric in self.store.states[case.id].cards
 
 
 def groups(pending: Sequence[Pending]) -> list[list[Pending]]:

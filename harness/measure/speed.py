@@ -19,6 +19,7 @@ from harness.measure.batch import measure_batch
 from harness.measure.context import Context
 from harness.measure.lock import machine_to_itself
 from harness.measure.observer import Observer, waiting
+from harness.measure.recording import TRIED
 from harness.measure.runner import Work
 from harness.plan.cases import Batch, Plan, make_plan
 from harness.plan.prepare import Prepared
@@ -140,15 +141,12 @@ class SpeedSweep:
         largest = max(
             (r for r in seen.values() if r.status == Status.OK), key=_pixels, default=None
         )
-        reason = why_ended(_outcomes(seen), limit, batch.codec.constraints.max_pixels)
-        marks = {r.case: reason if r is largest else r.frontier and "tried" for r in seen.values()}
-        self._record(
-            [
-                replace(r, frontier=marks[r.case])
-                for r in seen.values()
-                if r.frontier != marks[r.case]
-            ]
-        )
+        marks = {r.case: r.frontier and TRIED for r in seen.values()}
+        if largest is not None:
+            codecs_limit = batch.codec.constraints.max_pixels
+            marks[largest.case] = why_ended(_outcomes(seen), limit, codecs_limit)
+        marked = [replace(r, frontier=marks[r.case]) for r in seen.values()]
+        self._record([r for r in marked if r.frontier != self._records[r.case].frontier])
 
     def _measured(self, batch: Batch) -> Iterator[CaseRecord]:
         """The sweep's records of a codec, at all sizes."""
@@ -238,7 +236,7 @@ def next_size(tried: dict[int, bool], limit: int) -> Resolution | None:
     """The next size to try in the search for the largest image, or ``None`` when it is found.
 
     Args:
-        tried: By pixels, whether an image of that size succeeded.
+        tried: By pixels, whether an image of that size succeeded; one has.
         limit: The largest number of pixels to try.
     """
     fits = max((pixels for pixels, well in tried.items() if well), default=0)
@@ -264,11 +262,11 @@ def why_ended(tried: dict[int, bool], limit: int, codecs_limit: int | None) -> s
     """Why the search for the largest image has ended, in a few words.
 
     Args:
-        tried: By pixels, whether an image of that size succeeded.
+        tried: By pixels, whether an image of that size succeeded; one has.
         limit: The largest number of pixels that the search tries.
         codecs_limit: The codec's own limit, in pixels, if its manifest states one.
     """
-    fits = max((pixels for pixels, well in tried.items() if well), default=0)
+    fits = max(pixels for pixels, well in tried.items() if well)
     fails = min((pixels for pixels, well in tried.items() if not well and pixels > fits), default=0)
     if fails:
         return f"an image of {fails / fits:.2f} times the pixels fails"

@@ -9,6 +9,13 @@ import pytest
 import harness
 from harness.errors import HarnessError
 from harness.measure.observer import Observer
+from harness.measure.runner import Work
+from harness.measure.scoring import Scoring
+from harness.metrics.base import Score
+from harness.metrics.scorer import Scorer
+from harness.plan.prepare import prepare
+from harness.plan.request import Request
+from harness.store.run_store import RunStore
 
 FAULTS = [
     ("crashes", "crashed", "SIGSEGV"),
@@ -351,3 +358,26 @@ def without(module):
     """``find_spec`` of a machine on which a module is not installed."""
     find = importlib.util.find_spec
     return lambda name, *rest: None if name == module else find(name, *rest)
+
+
+def test_a_passing_blank_hides_no_value_of_an_earlier_card(tmp_path, photographs):
+    class Exhausted(Scorer):
+        """Runs out of memory on every image, as a small GPU may."""
+
+        def score(self, reference, image):
+            reason = "out of memory on cuda"
+            return dict.fromkeys(super().score(reference, image), Score(None, reason, final=False))
+
+    before = measure(tmp_path, photographs, "well-behaved", limit=1, metric="psnr")
+    request = Request(
+        codec=["well-behaved"], dataset=[str(photographs)], rate=["bits5"], limit=1,
+        metric=["psnr", "ms_ssim"], threads=1, timeout=20, results=tmp_path,
+    )  # fmt: skip
+    work = Work(prepare(request), RunStore(request.folder), Observer())
+    pending = work.unscored()
+    assert len(pending) == 1
+    scorer = Exhausted(["psnr", "ms_ssim"])
+    Scoring(work.store, scorer, work.images, work.observer).score(pending)
+    after = harness.load_results(tmp_path)
+    assert list(after["psnr"]) == list(before["psnr"])
+    assert json.loads(after["blanks"].item()) == {"ms_ssim": "out of memory on cuda"}

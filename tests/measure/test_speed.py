@@ -140,6 +140,14 @@ def test_a_codec_that_fails_from_a_size_on_is_searched_up_to_it(tmp_path):
     assert reason == f"an image of {ratio:.2f} times the pixels fails"
 
 
+def test_a_codec_that_fits_at_no_size_ends_the_search_and_stands_in_its_table(tmp_path):
+    frame = searched(asked(tmp_path, "raises", resolution="64x96", repeats=1), 400_000)
+    assert set(frame["status"]) == {"failed"}
+    assert set(frame["frontier"].dropna()) == {"tried"}
+    [row] = frontier_table(frame).rows
+    assert "none" in {cell.text for cell in row}
+
+
 def test_the_same_search_again_measures_nothing(tmp_path):
     for codec in ("jpeg", "fails-when-large"):
         before, after = (
