@@ -2,7 +2,7 @@
 
 ::
 
-    python -m campaigns                     all of them, about an hour: docs/reliability.md is written
+    python -m campaigns                     all of them, about an hour
     python -m campaigns --short             all of them, ten minutes
     python -m campaigns kills --seed 7      one of them
 

@@ -50,11 +50,14 @@ def main() -> int:
 def markdown(name: str, claim: str, tallies: list[Tally], effort: Effort, seconds: float) -> str:
     """One campaign's result as a section of the page."""
     short = " --short" if effort.short else ""
+    made = (
+        f"`python -m campaigns {name}{short} --seed {effort.seed}`, {datetime.now(UTC):%Y-%m-%d}, "
+        f"harness {harness.__version__} at {_revision()}, {_processor()}, {seconds:.0f} s."
+    )
     lines = [
         f"### {claim}",
         "",
-        f"`python -m campaigns {name}{short} --seed {effort.seed}`, {datetime.now(UTC):%Y-%m-%d}, "
-        f"harness {harness.__version__} at {_revision()}, {_processor()}, {seconds:.0f} s.",
+        made,
         "",
         "| attack | attempts | broken | how the others ended |",
         "|---|---|---|---|",
