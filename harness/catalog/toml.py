@@ -58,9 +58,9 @@ class Table:
             raise ManifestError(f"{self.where}: '{key}' must be a list of strings")
         return value
 
-    def integer(self, key: str) -> int:
+    def integer(self, key: str, default: int = _REQUIRED) -> int:
         """An integer."""
-        value: int = self._take(key, int, _REQUIRED)
+        value: int = self._take(key, int, default)
         return value
 
     @overload

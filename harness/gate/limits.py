@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.analysis.bootstrap import SAMPLES
+from harness.analysis.intervals import SAMPLES
 from harness.catalog.metrics import BITRATE, METRICS, Limit
 from harness.catalog.toml import Table, read_toml
 from harness.errors import ManifestError, UnknownName

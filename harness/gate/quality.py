@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from harness.analysis.bootstrap import LEVEL, MIN_IMAGES, mean_interval
 from harness.analysis.curves import Floats
+from harness.analysis.intervals import LEVEL, MIN_IMAGES, mean_interval
 from harness.analysis.records import image_sets, metrics_in
 from harness.catalog.metrics import BITRATE, METRICS, Limit, Metric
 from harness.gate.bd import bd_change

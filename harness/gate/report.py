@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from harness.analysis.bootstrap import MIN_IMAGES, Interval
+from harness.analysis.intervals import MIN_IMAGES, Interval
 from harness.catalog.metrics import BITRATE, METRICS
 from harness.gate.compare import Comparison
 from harness.gate.finding import Finding
@@ -146,8 +146,8 @@ def _plain(text: str) -> str:
 def _remarks(comparison: Comparison, findings: list[Finding]) -> Iterator[str]:
     limits = comparison.limits
     yield (
-        "Change: mean over the images of both sides; of times, the median ratio. 95%: paired "
-        "bootstrap, for this row alone."
+        "Change: mean over the images of both sides; of times, the median ratio. 95%: interval "
+        "over images, for this row alone."
     )
     yield (
         "p: the chance of such a change in any row where nothing has changed; a verdict needs "

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from harness.analysis.bootstrap import LEVEL, MIN_IMAGES, median_interval
 from harness.analysis.conditions import CONDITIONS
 from harness.analysis.curves import Floats
+from harness.analysis.intervals import LEVEL, MIN_IMAGES, median_interval
 from harness.analysis.records import ImageSet
 from harness.gate.finding import Finding, Verdict
 from harness.gate.flips import FlipFamily, holm
@@ -95,7 +95,7 @@ def _judged(timing: Timing, limits: Limits, chances: Sequence[float]) -> Finding
         base=float(np.median(medians[:, 0])),
         candidate=float(np.median(medians[:, 1])),
         change=float(np.median(ratios)),
-        interval=median_interval(ratios, limits.samples, LEVEL),
+        interval=median_interval(ratios, LEVEL),
         images=len(medians),
     )
     if not chances or limits.slower is None:

@@ -30,7 +30,8 @@ class PaperOptions:
 
     Attributes:
         anchor: Another codec for the BD-rates to compare with.
-        bd: How BD-rates are computed; the exclusions are the protocol's.
+        bd: How BD-rates are computed; exclusions and the least number of rate points are the
+            protocol's.
         device_gb: Memory of the device in GB, for the mark of what ran out of it.
     """
 
