@@ -144,14 +144,13 @@ def _plain(text: str) -> str:
 
 
 def _remarks(comparison: Comparison, findings: list[Finding]) -> Iterator[str]:
-    limits = comparison.limits
     yield (
         "Change: mean over the images of both sides; of times, the median ratio. 95%: interval "
         "over images, for this row alone."
     )
     yield (
         "p: the chance of such a change in any row where nothing has changed; a verdict needs "
-        f"p up to {limits.level / 2:g} and a change of a size that matters."
+        f"p up to {comparison.quality_level:g} and a change of a size that matters."
     )
     if any(0 < f.images < MIN_IMAGES for f in findings if f.kind not in {"status", "speed"}):
         yield f"Under {MIN_IMAGES} images nothing is judged but what did not run."
