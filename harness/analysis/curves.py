@@ -123,8 +123,10 @@ def _curve(rows: pd.DataFrame, metric: Metric) -> Curve:
 
 
 def _matrix(rows: pd.DataFrame, column: str, images: list[str], rates: pd.Index[str]) -> Floats:
-    table = rows.pivot_table(index="image", columns="rate", values=column, dropna=False)
-    return table.reindex(index=images, columns=rates).to_numpy(dtype=np.float64)
+    matrix = np.full((len(images), len(rates)), np.nan)
+    places = pd.Index(images).get_indexer(rows["image"]), rates.get_indexer(rows["rate"])
+    matrix[places] = rows[column].to_numpy(dtype=np.float64)
+    return matrix
 
 
 def _why_missing(rows: pd.DataFrame, metric: str) -> tuple[str, ...]:

@@ -221,9 +221,10 @@ def _differs(base: pd.DataFrame, candidate: pd.DataFrame) -> str:
     """Which condition keeps the times apart; empty where they compare."""
     for column, name in CONDITIONS.items():
         a, b = (
-            set(rows[column].astype(object).fillna("").astype(str).replace("", "unknown"))
+            {"unknown" if pd.isna(value) or value == "" else str(value)
+             for value in rows[column].unique()}
             for rows in (base, candidate)
-        )
+        )  # fmt: skip
         if len(a | b) > 1:
             return f"not the same {name}: {', '.join(sorted(a))} against {', '.join(sorted(b))}"
     return "" if base["machine"].astype(bool).all() else "the machine is not known"

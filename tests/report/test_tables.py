@@ -142,7 +142,7 @@ def test_markdown_cells_keep_to_their_columns():
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.replace(r"\|", "").count("|") for line in lines} == {3}
     assert "**2.25**<sup>2</sup>" in text
-    assert r"\<d>" in text
+    assert r"\<d\>" in text
     assert "<sup>1</sup> so\\_so" in text
 
 
