@@ -129,6 +129,6 @@ def _detail_row(cell: BDRate) -> list[Cell]:
         _interval(cell.median_interval),
         number(cell.akima, DECIMALS),
         number(percent, 0),
-        Cell(points, parts=cell.points) if any(cell.points) else Cell(BLANK),
+        Cell(points, parts=cell.points[::-1]) if any(cell.points) else Cell(BLANK),
         count(cell.images) if cell.images else Cell(BLANK),
     ]
