@@ -44,7 +44,8 @@ DRAWS: dict[str, Draw] = {
 def _standardised_lognormal(random: np.random.Generator, n: int, sigma: float) -> Floats:
     mean = np.exp(sigma**2 / 2)
     spread = mean * np.sqrt(np.expm1(sigma**2))
-    return (random.lognormal(0, sigma, n) - mean) / spread
+    drawn: Floats = (random.lognormal(0, sigma, n) - mean) / spread
+    return drawn
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,18 @@ class Images:
 
     def own_bd_rates(self) -> Floats:
         """float64, N."""
-        curves = (self.anchor_bpp, self.anchor_psnr, self.test_bpp, self.test_psnr)
-        return pchip.bd_rates(*(columns.T for columns in curves))
+        anchor, test = (self.anchor_bpp.T, self.anchor_psnr.T), (self.test_bpp.T, self.test_psnr.T)
+        return pchip.bd_rates(*anchor, *test)
 
     def bd_rate_of_means(self) -> float:
         """Of the curves of means."""
-        curves = (self.anchor_bpp, self.anchor_psnr, self.test_bpp, self.test_psnr)
-        return float(pchip.bd_rates(*(c.mean(axis=0)[:, None] for c in curves))[0])
+        means = Images(
+            *(
+                columns.mean(axis=0, keepdims=True)
+                for columns in (self.anchor_bpp, self.anchor_psnr, self.test_bpp, self.test_psnr)
+            )
+        )
+        return float(means.own_bd_rates()[0])
 
 
 def draw(random: np.random.Generator, count: int, kind: str) -> Images:

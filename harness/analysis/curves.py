@@ -124,8 +124,11 @@ def _curve(rows: pd.DataFrame, metric: Metric) -> Curve:
 
 def _matrix(rows: pd.DataFrame, column: str, images: list[str], rates: pd.Index[str]) -> Floats:
     matrix = np.full((len(images), len(rates)), np.nan)
-    places = pd.Index(images).get_indexer(rows["image"]), rates.get_indexer(rows["rate"])
-    matrix[places] = rows[column].to_numpy(dtype=np.float64)
+    of_image, of_rate = (
+        pd.Index(names).get_indexer(pd.Index(rows[name]))
+        for name, names in (("image", images), ("rate", rates))
+    )
+    matrix[of_image, of_rate] = rows[column].to_numpy(dtype=np.float64)
     return matrix
 
 
