@@ -35,8 +35,8 @@ _PART = rf"(?!\.{{1,2}}(/|$))({_ASCII}{{1,200}}|{_CHARACTER}{{1,60}})"
 InnerPath = Annotated[
     str,
     Rule(
-        "be a path inside its folder, without '..', '.' or a leading '/', of at most 10 parts, each "
-        "of at most 200 characters, or 60 with others than those of ASCII",
+        "be a path inside its folder, without '..', '.' or a leading '/', of at most 10 parts, "
+        "each of at most 200 characters, or 60 with others than those of ASCII",
         pattern=rf"{_PART}(/{_PART}){{0,9}}",
     ),
 ]

@@ -35,6 +35,7 @@ from typing import (
 
 from harness.catalog.toml import check_type, load_toml, unknown_key
 from harness.errors import ManifestError
+from harness.paths import shown
 
 T = TypeVar("T")
 
@@ -106,7 +107,7 @@ def read_record(record: type[T], path: Path) -> T:
             another type than the field; or a rule is broken. The file, the table, the key and
             the value are named.
     """
-    read: T = _record(record, load_toml(path), str(path))
+    read: T = _record(record, load_toml(path), shown(path))
     return read
 
 

@@ -96,8 +96,8 @@ def test_a_strange_file_is_left_out_by_name_and_the_rest_is_measured(kind, folde
 @pytest.mark.parametrize(
     "name",
     ["-rf.png", "--help.png", "<img src=x onerror=alert(1)>.png", "=1+1.png", "x;rm -rf.png",
-     "ö" * 120 + ".png", "𐍈.png", "tab%09.png", "..png", "Shot 3.45\u202fPM.png", "\U0001f468\u200d\U0001f469.png",
-     "a" * 251 + ".png"],
+     "ö" * 120 + ".png", "𐍈.png", "tab%09.png", "..png", "Shot 3.45\u202fPM.png",
+     "\U0001f468\u200d\U0001f469.png", "a" * 251 + ".png"],
 )  # fmt: skip
 def test_a_name_that_people_can_print_is_measured(name, folder):
     shutil.copy(folder / "good.png", folder / name)
