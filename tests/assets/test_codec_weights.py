@@ -160,6 +160,7 @@ def test_every_source_in_the_catalogue_is_of_a_known_kind():
 def test_a_cache_that_cannot_be_written_is_named_with_the_remedy(spec, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
+    theirs = spec("https://localhost/low.pt")
     with pytest.raises(HarnessError, match="cannot be written: Not a directory") as refused:
-        fetch_weights(spec, spec.weights[0])
+        fetch_weights(theirs, theirs.weights[0])
     assert "HARNESS_CACHE" in refused.value.remedy
