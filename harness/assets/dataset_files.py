@@ -7,7 +7,6 @@ import json
 import shutil
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
@@ -19,9 +18,6 @@ from harness.paths import cache_folder, is_printable, shown, whole
 
 MAX_IMAGE_BYTES = 1 << 30
 """The largest file of a data set: the largest image that is read has half as many bytes raw."""
-
-_DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
-"""What zipfile raises of files that are no zip, damaged, encrypted or of an unknown method."""
 
 
 def cached_folder(name: str) -> Path:
@@ -52,14 +48,7 @@ def fetch_archive(spec: DatasetSpec) -> Path:
     archive = folder.with_suffix(".zip")
     with _locked(spec.name) as hashes:
         _download_known(spec.archive.url, archive, spec.archive.sha256, hashes)
-        try:
-            _unpack(spec, archive, folder)
-        except OSError as error:
-            raise unwritable(folder, error) from error
-        except _DAMAGED_ZIP as error:
-            raise DownloadError(
-                f"{archive} cannot be unpacked: {error}", "delete it and try again"
-            ) from error
+        unpack(spec, archive, folder)
         archive.unlink()
     return folder
 
@@ -85,7 +74,7 @@ def _locked(name: str) -> Iterator[dict[str, str]]:
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
-        hashes = _recorded(path, file.read())
+        hashes = recorded_hashes(path, file.read())
         before = dict(hashes)
         yield hashes
         if hashes != before:
@@ -98,7 +87,7 @@ def _locked(name: str) -> Iterator[dict[str, str]]:
                 raise unwritable(path, error) from error
 
 
-def _recorded(path: Path, text: str) -> dict[str, str]:
+def recorded_hashes(path: Path, text: str) -> dict[str, str]:
     """The hashes in a lock file, which is empty at first."""
     try:
         hashes = json.loads(text or "{}")
@@ -112,15 +101,34 @@ def _recorded(path: Path, text: str) -> dict[str, str]:
     )
 
 
-def _unpack(spec: DatasetSpec, archive: Path, folder: Path) -> None:
-    """Extract the images, once the archive's directory is seen to hold them and no more.
+def unpack(spec: DatasetSpec, archive: Path, folder: Path) -> None:
+    """Extract a data set's images, once the archive is seen to hold them and no more.
 
     Only the last part of a member's name is used, so none is written outside the folder; nothing
-    but regular files is made; and no more is written than the directory states.
+    but regular files is made; and no more is written than the archive's directory states.
+
+    Args:
+        spec: The data set, which has an archive.
+        archive: The zip file.
+        folder: Where the images go.
 
     Raises:
-        DownloadError: It has other images than the manifest states, or they are too large.
+        DownloadError: The archive is damaged, has other images than the manifest states, or they
+            are too large; or the folder cannot be written.
     """
+    try:
+        _unpack(spec, archive, folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    except DownloadError:
+        raise
+    except Exception as error:  # zipfile raises errors of every kind on damaged bytes
+        raise DownloadError(
+            f"{archive} cannot be unpacked: {error}", "delete it and try again"
+        ) from error
+
+
+def _unpack(spec: DatasetSpec, archive: Path, folder: Path) -> None:
     assert spec.archive is not None  # noqa: S101
     with zipfile.ZipFile(archive) as opened:
         chosen = [i for i in opened.infolist() if _is_image(i, spec.archive.members)]

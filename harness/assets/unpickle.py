@@ -33,6 +33,9 @@ def read_arrays(data: bytes) -> Any:
     """The arrays of a pickle, in the containers that hold them.
 
     Raises:
-        pickle.UnpicklingError: It holds anything but containers, numbers and arrays.
+        pickle.UnpicklingError: It is damaged, or holds anything but containers, numbers and arrays.
     """
-    return ArraysOnly(io.BytesIO(data)).load()
+    try:
+        return ArraysOnly(io.BytesIO(data)).load()
+    except Exception as error:  # a damaged pickle calls with any arguments what it may call
+        raise pickle.UnpicklingError(f"it is no pickle of arrays: {error}") from error

@@ -252,6 +252,12 @@ def test_links_and_encrypted_members_make_no_file(server, manifest, cache, photo
     manifest(1, ARCHIVE.format(server.address, "*"))
     assert [image.name for image in resolve("mine").images] == ["real.png"]
 
+    shutil.rmtree(cache)
+    nameless = zipped(**{"x.png": photograph})
+    server.files["/set.zip"] = nameless.replace(b"x.png", b"\0.png")
+    with pytest.raises(DownloadError):
+        resolve("mine")
+
     encrypted = bytearray(zipped(**{"x.png": photograph}))
     for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         encrypted[encrypted.index(header) + flags] |= 1
