@@ -54,7 +54,7 @@ def attack(name: str, effort: Effort, keep: Path | None = None) -> Tally:
         start = time.perf_counter()
         done = _child([name, str(runs), str(effort.seed), str(counts), str(corpus), *kept])
         seconds = time.perf_counter() - start
-        _count(tally, target, counts, done)
+        _count(tally, target, runs, counts, done)
         if keep is not None:
             _keep(name, corpus, kept, keep)
     print(f"  {name}: {tally.tried:,} inputs in {seconds:.0f} s, {tally.outcomes}", flush=True)
@@ -75,7 +75,7 @@ def _child(arguments: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _count(
-    tally: Tally, target: Target, counts: Path, done: subprocess.CompletedProcess[str]
+    tally: Tally, target: Target, runs: int, counts: Path, done: subprocess.CompletedProcess[str]
 ) -> None:
     """Take the process's counts, and whatever ended it."""
     found = json.loads(counts.read_text()) if counts.is_file() else {}
@@ -86,7 +86,7 @@ def _count(
     if "broken" in found:
         last = found["trace"].strip().splitlines()[-1]
         tally.broke(f"{last[:300]}, given {found['broken'][:600]}")
-    elif done.returncode:
+    elif tally.tried < runs:  # a process may also end by libFuzzer's alarm after its last input
         inputs = sorted(counts.parent.glob("counts.*-*"))
         given = f", given {inputs[0].read_bytes().hex()[:600]}" if inputs else ""
         reason = [line for line in done.stderr.splitlines() if "ERROR" in line] or ["?"]

@@ -33,6 +33,6 @@ TARGETS = {
     "index": Target("index of files", files.index, 20_000, 500, longest=1 << 14),
     "checkpoint": Target("checkpoint of PyTorch", files.checkpoint, 50_000, 1_000, 30, 4096),
     "safetensors": Target(
-        "checkpoint of ProGIC", files.safetensors, 50_000, 1_000, 30, 4096, 1 << 16
+        "checkpoint of ProGIC", files.safetensors, 50_000, 1_000, 30, 4096, 1 << 17
     ),
 }

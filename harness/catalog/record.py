@@ -116,8 +116,8 @@ def _record(record: Any, data: Mapping[str, Any], where: str) -> Any:
     missing = [name for name, key in known.items() if key.required and name not in data]
     lacking = f"{_shown(missing[0], known)} is missing" if missing else ""
     lacking = f"key {lacking}" if lacking.startswith("'") else lacking
-    if unknown := next((name for name in data if name not in known), None):
-        raise unknown_key(where, unknown, known, lacking)
+    if unknown := [name for name in data if name not in known]:
+        raise unknown_key(where, unknown[0], known, lacking)
     values = {known[n].field.name: _value(known[n].type, v, n, where) for n, v in data.items()}
     if lacking:
         raise ManifestError(f"{where}: {lacking}")

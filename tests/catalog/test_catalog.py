@@ -147,6 +147,7 @@ def test_an_environment_s_name_cannot_lead_to_another_recipe(tmp_path):
     [
         (b"a = " + b"[" * 100_000, "recursion"),
         (b"a = " + b"9" * 5000, "limit"),
+        (b"'' = 1", "unknown key ''"),
         (b'a = "\xff"', "utf-8"),
         (b"#" * (1 << 21), "more than 1048576 bytes"),
         (b'"\\u001b[31m" = 1', r"unknown key '\\x1b\[31m'"),
