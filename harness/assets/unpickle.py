@@ -32,12 +32,17 @@ def read_arrays(data: bytes) -> Any:
         pickle.UnpicklingError: It is damaged, or holds anything but containers, numbers and arrays.
     """
     try:
-        for operation, argument, _ in pickletools.genops(data):  # checks the lengths it states
-            if operation.name in _NUMBERED and argument > len(data):
-                raise pickle.UnpicklingError("it numbers more objects than it can hold")
+        _check_sizes(data)
         return ArraysOnly(io.BytesIO(data)).load()
     except Exception as error:  # a damaged pickle calls with any arguments what it may call
         raise pickle.UnpicklingError(f"it is no pickle of arrays: {error}") from error
+
+
+def _check_sizes(data: bytes) -> None:
+    """Refuse lengths and numbers that go beyond the data, for which Python would make room."""
+    for operation, argument, _ in pickletools.genops(data):  # which checks the lengths
+        if operation.name in _NUMBERED and argument > len(data):
+            raise pickle.UnpicklingError("it numbers more objects than it can hold")
 
 
 def _reconstruct(kind: object, shape: object, typecode: object) -> npt.NDArray[Any]:

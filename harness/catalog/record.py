@@ -170,9 +170,10 @@ def _tables(inner: tuple[Any, ...], value: Any, key: str, where: str) -> dict[st
         return dict(value)
     read = {}
     for name, table in value.items():
-        _value(name_type, name, f"{key}.{name}", where)
-        check_type(dict, table, f"{key}.{name}", where)
-        read[name] = _record(item, table, f"{where} [{key}.{name}]")
+        full = f"{key}.{shown(name)}"
+        _value(name_type, name, full, where)
+        check_type(dict, table, full, where)
+        read[name] = _record(item, table, f"{where} [{full}]")
     return read
 
 

@@ -103,8 +103,8 @@ class Table:
         entries: dict[str, Any] = self._take(key, dict, {})
         for name, entry in entries.items():
             if not isinstance(entry, dict):
-                raise ManifestError(f"{self.where}: '{key}.{name}' must be a table")
-            yield name, Table(entry, f"{self.where} [{key}.{name}]")
+                raise ManifestError(f"{self.where}: '{key}.{shown(name)}' must be a table")
+            yield name, Table(entry, f"{self.where} [{key}.{shown(name)}]")
 
     def done(self) -> None:
         """Refuse keys that nothing took.

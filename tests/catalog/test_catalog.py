@@ -154,6 +154,7 @@ def test_an_environment_s_name_cannot_lead_to_another_recipe(tmp_path):
         ("a pipe", "not a regular file"),
         ("/dev/zero", "not a regular file"),
         ("a folder", "not a regular file"),
+        ("codec.toml", "Too many levels of symbolic links"),
     ],
     ids=lambda value: repr(value)[:20],
 )
@@ -176,6 +177,12 @@ def test_what_is_no_manifest_is_refused_and_affects_no_other(
     assert "jpeg" in catalog.codecs
     assert re.search(reason, str(catalog.broken["strange"]))
     assert str(catalog.broken["strange"]).isprintable()
+
+
+def test_the_name_of_a_variant_is_escaped_in_its_error(tmp_path):
+    with pytest.raises(ManifestError, match=r"'variants\.\\x1b\[2J'") as caught:
+        read(tmp_path, VARIANT.replace("mine-444", '"\\u001b[2J"'))
+    assert str(caught.value).isprintable()
 
 
 def test_a_text_that_a_terminal_would_obey_is_refused(tmp_path):
