@@ -7,9 +7,7 @@ import contextlib
 import io
 import json
 import pickle
-import socket
 import sqlite3
-import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -75,31 +73,6 @@ def _in_file(name: str, parse: Callable[[Path], object]) -> Callable[[bytes], ob
         return parse(path)
 
     return parse_bytes
-
-
-def wire() -> Parser:
-    """A frame, as a worker reads it from its socket."""
-    from harness.worker.wire import WireClosed, receive
-
-    def parse(data: bytes) -> None:
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            theirs.sendall(data)
-            theirs.shutdown(socket.SHUT_WR)
-            header, payload = receive(ours)
-            assert isinstance(header, dict)
-            assert len(payload) <= len(data)
-
-    def repair(data: bytes) -> bytes:
-        header = struct.unpack(">I", data[:4].ljust(4, b"\0"))[0] % max(1, len(data) - 11)
-        return struct.pack(">IQ", header, max(0, len(data) - 12 - header)) + data[12:]
-
-    def frame(header: object, payload: bytes = b"") -> bytes:
-        text = json.dumps(header).encode()
-        return struct.pack(">IQ", len(text), len(payload)) + text + payload
-
-    seeds = [frame({"op": "encode", "height": 2, "width": 1}, bytes(6)), frame({}), frame([])]
-    return Parser(refused_by(WireClosed, parse), seeds, repair)
 
 
 def codec_manifest() -> Parser:
@@ -287,9 +260,6 @@ def index() -> Parser:
     """The index of files, which must never give a fact that it was not told."""
     from harness.assets.digests import FileMemory
 
-    with scratch() as folder:
-        remembered = folder / "a"
-        remembered.write_bytes(b"")
     context = contextlib.ExitStack()
     atexit.register(context.close)
     folder = context.enter_context(scratch())

@@ -19,7 +19,6 @@ TARGETS = {
     "progic": Target("bitstream of ProGIC", streams.progic),
     "progic-range": Target("bitstream of ProGIC, range coded", streams.progic_range_coded),
     "vtm": Target("bitstream of VTM's adapter", streams.vtm),
-    "wire": Target("frame between harness and worker", files.wire),
     "codec-manifest": Target("`codec.toml`", files.codec_manifest, short=4_000),
     "dataset-manifest": Target("manifest of a data set", files.dataset_manifest, short=5_000),
     "protocol": Target("protocol of a paper", files.protocol, short=5_000),
