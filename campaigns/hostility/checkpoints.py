@@ -59,7 +59,8 @@ def attack(effort: Effort) -> list[Tally]:
     command = Tally("the same by `harness encode --codec progic-tiny@FILE`")
     with tempfile.TemporaryDirectory() as scratch:
         canary = Path(scratch, "executed")
-        paths, names = [], []
+        paths: list[Path] = []
+        names: list[str] = []
         for name, suffix, content in checkpoints(canary):
             path = Path(scratch, f"{len(paths)}{suffix}")
             path.write_bytes(content)

@@ -197,7 +197,7 @@ def progic_range_coded() -> Parser:
     import numpy as np
     from progic.entropy import RangeCoded
 
-    usage = np.random.default_rng(0).integers(0, 50, (5, 1024))
+    usage = np.random.default_rng(0).integers(0, 50, (5, 1024)).astype(np.float32)
     return _progic(RangeCoded(usage))
 
 

@@ -41,7 +41,7 @@ def read_arrays(data: bytes) -> Any:
 def _check_sizes(data: bytes) -> None:
     """Refuse lengths and numbers that go beyond the data, for which Python would make room."""
     for operation, argument, _ in pickletools.genops(data):  # which checks the lengths
-        if operation.name in _NUMBERED and argument > len(data):
+        if operation.name in _NUMBERED and int(argument or 0) > len(data):
             raise pickle.UnpicklingError("it numbers more objects than it can hold")
 
 
