@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+
+_UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+"""Control characters, what breaks lines or turns the direction of text, and the stand-ins for bytes
+that are not UTF-8."""
 
 
 def data_folder(
@@ -45,6 +50,20 @@ def find_upstream(adapter: str) -> Path:
     return next((p for p in places if p.is_dir()), places[-1]).absolute()
 
 
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path or a name as messages show it: what a terminal would obey, or cannot print, escaped.
+
+    A name may hold any byte but ``/`` and 0: escape sequences of terminals, newlines, and bytes
+    that are not UTF-8.
+    """
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], os.fspath(path))
+
+
+def is_printable(name: str) -> bool:
+    """Whether a name can stand in records, tables and on a terminal as it is."""
+    return _UNPRINTABLE.search(name) is None
+
+
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``, renamed to ``path`` when the block succeeds.
@@ -55,7 +74,8 @@ def whole(path: Path) -> Iterator[Path]:
         OSError: The folder cannot be written, or the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+    name = os.fsencode(path.name)[:200].decode(errors="ignore")  # the longest has 255 bytes
+    part = path.with_name(f".{name}.{secrets.token_hex(4)}.part")
     try:
         yield part
         part.replace(path)

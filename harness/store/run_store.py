@@ -18,7 +18,9 @@ process may be killed at any time, and several may work in one folder at once.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import time
 from collections.abc import Iterable, Mapping
@@ -44,6 +46,8 @@ from harness.store.shards import (
 
 MERGE_FROM = 64
 STALE_SECONDS = 24 * 3600
+LONGEST_NAME = 240
+"""In bytes, of 255 that a file's name may have: the rest is for a case's digits and a suffix."""
 
 
 @dataclass
@@ -145,7 +149,7 @@ class RunStore:
 
     def file(self, kind: str, place: Iterable[str], case: str, suffix: str) -> Path:
         """Where a case's bitstream or reconstruction is, under names that people can browse."""
-        *folders, image = (re.sub(r"[^\w.@+-]+", "_", part) for part in place)
+        *folders, image = map(_file_name, place)
         return self.folder.joinpath(kind, *folders, f"{image}.{case[:8]}{suffix}")
 
     def reconstruction(self, place: Iterable[str], case: str) -> Path:
@@ -204,6 +208,21 @@ class RunStore:
 
 CASE_INDEX = ["case", "status", "message", "repeats", "written"]
 SCORE_INDEX = ["case", "metric", "final", "card", "written"]
+
+
+def _file_name(name: str) -> str:
+    """A name as that of a file or folder: one part of a path, with room for a case and a suffix.
+
+    A name that is too long is cut and followed by the first digits of its sha256.
+    """
+    plain = re.sub(r"[^\w.@+-]+", "_", name)
+    if not plain.strip("."):
+        return "_"
+    encoded = plain.encode()
+    if len(encoded) <= LONGEST_NAME:
+        return plain
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return f"{encoded[: LONGEST_NAME - 17].decode(errors='ignore')}.{digest}"
 
 
 def _repeated(column: pa.ChunkedArray) -> list[str]:
