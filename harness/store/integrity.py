@@ -118,7 +118,7 @@ def _kept(
     folder: Path, records: list[dict[str, Any]], kind: str, suffix: str, digest: str
 ) -> Iterator[FileCheck]:
     """The bitstreams or reconstructions: those that records name, then those that none names."""
-    there = {}
+    there: dict[tuple[str, ...], Path] = {}
     for path in (folder / kind).rglob(f"*{suffix}"):
         if path.name[0] != ".":
             there[path.relative_to(folder).parts[-len(_key({}, "")) :]] = path
