@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
+import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+
+from harness.errors import HarnessError
+from harness.leftovers import mark, remove_folders, remove_tree
 
 _UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 """Control characters, what breaks lines or turns the direction of text, and the stand-ins for bytes
@@ -75,10 +79,79 @@ def whole(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     name = os.fsencode(path.name)[:200].decode(errors="ignore")  # the longest has 255 bytes
-    part = path.with_name(f".{name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{name}.{mark()}.part")
     try:
         yield part
         part.replace(path)
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def runtime_folder() -> Path:
+    """A folder for temporary files that no other user can enter; it is created.
+
+    It is in the temporary folder, or, where another user put something in its place, in the cache.
+
+    Raises:
+        HarnessError: Neither can be made, for example because the disk is full.
+    """
+    try:
+        first = Path(tempfile.gettempdir()) / f"codec-harness-{os.getuid()}"
+    except FileNotFoundError as error:  # no place where temporary files are usual takes any
+        raise HarnessError(
+            "there is no temporary folder that can be written to",
+            "free space in /tmp, or set TMPDIR to a folder that has some",
+        ) from error
+    for folder in (first, cache_folder() / "runtime"):
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+                continue
+            folder.chmod(0o700)
+        except OSError as error:
+            raise _no_room(folder, error) from error
+        return folder
+    raise HarnessError(f"{first} belongs to another user", "set TMPDIR to a folder of your own")
+
+
+def new_scratch_folder() -> Path:
+    """A new private temporary folder; those that killed processes left are removed first.
+
+    Its path is short, so that a Unix socket in it can be bound.
+
+    Raises:
+        HarnessError: It cannot be made, for example because the disk is full.
+    """
+    parent = runtime_folder()
+    remove_folders(parent)
+    folder = parent / mark()
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise _no_room(folder, error) from error
+    return folder
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """The same, removed at the end.
+
+    Raises:
+        HarnessError: It cannot be made, for example because the disk is full.
+    """
+    folder = new_scratch_folder()
+    try:
+        yield folder
+    finally:
+        remove_tree(folder)
+
+
+def _no_room(folder: Path, error: OSError) -> HarnessError:
+    return HarnessError(
+        f"the temporary folder {folder} cannot be made: {error.strerror or error}",
+        "free space there, or set TMPDIR to a folder that has some",
+    )
