@@ -16,6 +16,7 @@ from harness.metrics.scorer import Scorer
 from harness.plan.prepare import prepare
 from harness.plan.request import Request
 from harness.store.run_store import RunStore
+from tests.patience import HANG_SECONDS
 
 FAULTS = [
     ("crashes", "crashed", "SIGSEGV"),
@@ -55,13 +56,13 @@ class Counting(Observer):
 
 
 def measure(folder, photographs, codec, **options):
-    defaults = {"metric": ["psnr"], "rate": ["bits5"], "threads": 1, "timeout": 20}
+    defaults = {"metric": ["psnr"], "rate": ["bits5"], "threads": 1, "timeout": HANG_SECONDS}
     return harness.run(codec, str(photographs), results=folder, **{**defaults, **options})
 
 
 @pytest.mark.parametrize(("codec", "status", "reason"), FAULTS)
 def test_each_way_to_fail_is_distinguished(tmp_path, photographs, codec, status, reason):
-    limits = {"timeout": 1.0} if status == "timeout" else {"memory_limit": 0.5}
+    limits = {"timeout": 3.0} if status == "timeout" else {"memory_limit": 0.5}
     frame = measure(tmp_path, photographs, codec, limit=2, **limits)
     assert list(frame["status"]) == [status] * 2
     assert list(frame["reason"]) == [reason] * 2
@@ -371,7 +372,7 @@ def test_a_passing_blank_hides_no_value_of_an_earlier_card(tmp_path, photographs
     before = measure(tmp_path, photographs, "well-behaved", limit=1, metric="psnr")
     request = Request(
         codec=["well-behaved"], dataset=[str(photographs)], rate=["bits5"], limit=1,
-        metric=["psnr", "ms_ssim"], threads=1, timeout=20, results=tmp_path,
+        metric=["psnr", "ms_ssim"], threads=1, timeout=HANG_SECONDS, results=tmp_path,
     )  # fmt: skip
     work = Work(prepare(request), RunStore(request.folder), Observer())
     pending = work.unscored()
