@@ -8,7 +8,7 @@ import socket
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,17 +106,15 @@ class Scratch:
     ) -> Iterator[Worker]:
         """A worker that is a child process: the interpreter ``python`` with these variables."""
         from harness.environments.client import Worker
-        from harness.environments.process import ChildProcess
+        from harness.environments.process import ChildProcess, interrupts_later
 
         log.parent.mkdir(parents=True, exist_ok=True)
         command = [python, "-m", "harness.worker", str(self.address)]
-        with log.open("ab") as output:
-            process = ChildProcess(command, variables, output)
-        try:
-            with Worker(process, self.server, log, limits) as running:
-                yield running
-        finally:
-            process.kill()
+        with ExitStack() as stack:
+            with log.open("ab") as output, interrupts_later():
+                process = ChildProcess(command, variables, output)
+                stack.callback(process.kill)
+            yield stack.enter_context(Worker(process, self.server, log, limits))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ The codecs are those of the campaign (``campaigns/faults``), which has many more
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 
 import harness
 from campaigns.codecs import FAULTS, SOUND, Fault, manifest
+from campaigns.containment import RECIPE
 from harness.environments import Inline
 from harness.environments.client import Limits, Worker, WorkerFailure
 from harness.environments.process import ChildProcess
@@ -63,9 +65,8 @@ def adapters(tmp_path, monkeypatch):
 
     def write(*faults):
         folder = tmp_path / "adapters" / "sound"
-        folder.mkdir(parents=True)
-        for path in FAULTS.glob("*.py"):
-            (folder / path.name).write_text(path.read_text())
+        shutil.copytree(FAULTS, folder)
+        shutil.copytree(RECIPE.recipe, folder / "container")
         (folder / "codec.toml").write_text(manifest("Sound", faults))
         monkeypatch.setenv("HARNESS_ADAPTERS", str(folder.parent))
         return [fault.codec for fault in faults]
@@ -295,3 +296,24 @@ def test_processes_may_end_while_they_are_counted():
         finally:
             process.kill()
     assert descendants(process.pid) == []
+
+
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from tests.environments.test_boundary import loaded
+os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))
+try:
+    with loaded("none", Path(sys.argv[1]), "never"):
+        print("went on")
+except KeyboardInterrupt:
+    print("interrupted", Path(f"/proc/self/task/{os.getpid()}/children").read_text())
+"""
+
+
+def test_an_interrupt_while_a_worker_is_started_is_not_lost(log):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(log)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["interrupted"], done.stderr
