@@ -195,6 +195,7 @@ class Place:
             "HARNESS_ADAPTERS": str(self.adapters),
             "HOME": str(folder / "home"),
             "TMPDIR": str(self.temporary),
+            "XDG_RUNTIME_DIR": "",
             MARK: uuid.uuid4().hex,
         }
 
@@ -268,7 +269,7 @@ class Place:
             found.append(f"{len(pids)} processes")
         if self.backend == "docker" and (containers := _containers()):
             found.append(f"{len(containers)} containers")
-        folders = [path for path in self.temporary.rglob("harness-*") if path.is_dir()]
+        folders = [path for path in self.temporary.glob("*/*") if path.is_dir()]
         found += [path.name for path in folders]
         for path in folders:
             shutil.rmtree(path)

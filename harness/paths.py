@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
+import re
+import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+
+from harness.errors import HarnessError
+from harness.leftovers import mark, remove_folders, remove_tree
+
+_UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+"""Control characters, what breaks lines or turns the direction of text, and the stand-ins for bytes
+that are not UTF-8."""
 
 
 def data_folder(
@@ -45,6 +54,20 @@ def find_upstream(adapter: str) -> Path:
     return next((p for p in places if p.is_dir()), places[-1]).absolute()
 
 
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path or a name as messages show it: what a terminal would obey, or cannot print, escaped.
+
+    A name may hold any byte but ``/`` and 0: escape sequences of terminals, newlines, and bytes
+    that are not UTF-8.
+    """
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], os.fspath(path))
+
+
+def is_printable(name: str) -> bool:
+    """Whether a name can stand in records, tables and on a terminal as it is."""
+    return _UNPRINTABLE.search(name) is None
+
+
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``, renamed to ``path`` when the block succeeds.
@@ -55,10 +78,80 @@ def whole(path: Path) -> Iterator[Path]:
         OSError: The folder cannot be written, or the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+    name = os.fsencode(path.name)[:200].decode(errors="ignore")  # the longest has 255 bytes
+    part = path.with_name(f".{name}.{mark()}.part")
     try:
         yield part
         part.replace(path)
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def runtime_folder() -> Path:
+    """A folder for temporary files that no other user can enter; it is created.
+
+    It is in the temporary folder, or, where another user put something in its place, in the cache.
+
+    Raises:
+        HarnessError: Neither can be made, for example because the disk is full.
+    """
+    try:
+        first = Path(tempfile.gettempdir()) / f"codec-harness-{os.getuid()}"
+    except FileNotFoundError as error:  # no place where temporary files are usual takes any
+        raise HarnessError(
+            "there is no temporary folder that can be written to",
+            "free space in /tmp, or set TMPDIR to a folder that has some",
+        ) from error
+    for folder in (first, cache_folder() / "runtime"):
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+                continue
+            folder.chmod(0o700)
+        except OSError as error:
+            raise _no_room(folder, error) from error
+        return folder
+    raise HarnessError(f"{first} belongs to another user", "set TMPDIR to a folder of your own")
+
+
+def new_scratch_folder() -> Path:
+    """A new private temporary folder; those that killed processes left are removed first.
+
+    Its path is short, so that a Unix socket in it can be bound.
+
+    Raises:
+        HarnessError: It cannot be made, for example because the disk is full.
+    """
+    parent = runtime_folder()
+    remove_folders(parent)
+    folder = parent / mark()
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise _no_room(folder, error) from error
+    return folder
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """The same, removed at the end.
+
+    Raises:
+        HarnessError: It cannot be made, for example because the disk is full.
+    """
+    folder = new_scratch_folder()
+    try:
+        yield folder
+    finally:
+        remove_tree(folder)
+
+
+def _no_room(folder: Path, error: OSError) -> HarnessError:
+    return HarnessError(
+        f"the temporary folder {folder} cannot be made: {error.strerror or error}",
+        "free space there, or set TMPDIR to a folder that has some",
+    )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -14,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import Lack
+from harness.leftovers import remove_tree
+from harness.paths import new_scratch_folder
 
 if TYPE_CHECKING:  # listing codecs starts no worker, and must not wait for one
     from harness.environments.client import Worker
@@ -120,7 +120,7 @@ class Scratch:
 @contextmanager
 def scratch() -> Iterator[Scratch]:
     """A scratch folder with a listening socket; removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="harness-"))
+    folder = new_scratch_folder()
     place = Scratch(folder, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
     try:
         place.server.bind(os.fspath(place.address))
@@ -129,13 +129,4 @@ def scratch() -> Iterator[Scratch]:
         yield place
     finally:
         place.server.close()
-        _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder, also what its owner may not write."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for path, _, _ in os.walk(folder):
-            Path(path).chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from harness.errors import HarnessError, Status
 from harness.store import schema
+from harness.store.documents import DamagedDocument
 from harness.store.records import CaseRecord
 from harness.store.run_store import check_version
 from harness.store.shards import DamagedShard, latest, list_shards, read_shard
@@ -53,7 +54,10 @@ def run_folders(folder: Path) -> Iterator[Path]:
 
 
 def _load_run(folder: Path) -> pd.DataFrame:
-    check_version(folder)
+    try:
+        check_version(folder)
+    except DamagedDocument as error:
+        warnings.warn(str(error), stacklevel=3)
     cases = _read_all(folder / "cases", schema.CASES, ["case"])
     scores = _read_all(folder / "scores", schema.SCORES, ["case", "metric"])
     frame = cases.to_pandas()
@@ -71,8 +75,9 @@ _NAMES = [column.name for column in schema.COLUMNS]
 def _join_scores(frame: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Add a column per metric, its card, and the reasons for blanks."""
     scores = scores.merge(frame[["case", "written", "status"]], on="case", suffixes=("", "_case"))
-    current = (scores["written"] >= scores["written_case"]) & (scores["status"] == Status.OK)
-    scores = scores[current]
+    later = scores["written"] >= scores["written_case"]  # all that records of 0.1.0 tell
+    of_row = (scores["measured"] == scores["written_case"]).where(scores["measured"].notna(), later)
+    scores = scores[of_row & (scores["status"] == Status.OK)]
     metrics = [*schema.METRIC_COLUMNS, *sorted(set(scores["metric"]) - {*schema.METRIC_COLUMNS})]
     for metric in metrics:
         of_metric = scores[scores["metric"] == metric].set_index("case")

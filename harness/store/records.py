@@ -62,6 +62,12 @@ class CaseRecord:
     )
     bpp: float | None = column("8 * bytes / (height * width)", "bit/px")
     bitstream_sha256: str | None = column("sha256 of the bitstream")
+    picture_sha256: str | None = column(
+        "sha256 of the decoded picture: its uint8 pixels, height x width x 3, in C order"
+    )
+    reconstruction_sha256: str | None = column(
+        "sha256 of the PNG that is kept of the decoded picture; null where none is kept"
+    )
     deterministic: bool | None = column(
         "whether repeated encodes gave the same bytes; null: encoded once"
     )
@@ -129,5 +135,8 @@ class ScoreRecord:
     reason: str | None = column("why the value is blank")
     final: bool = column("false when a later run may fill the blank", default=True)
     card: str | None = column("id of the metric's identity card (cards/<id>.json)")
+    measured: int | None = column(
+        "when the row of the scored case was written: a score counts for that row alone", "ns"
+    )
     score_ms: float | None = column("time to score the case with all metrics at once", "ms")
     written: int = column("when the row was written", "ns", default=0)

@@ -160,6 +160,7 @@ def test_one_bad_answer_ends_neither_the_run_nor_the_next_codec(adapters, photog
         Fault("times_huge_integer", "encode", frozenset()),
         Fault("huge_answer", "decode", frozenset()),
         Fault("no_json", "encode", frozenset()),
+        Fault("large_image", "output", frozenset()),
     ]
     codecs = [*adapters(*faults, SOUND), "sound"]
     frame = harness.run(
@@ -168,8 +169,9 @@ def test_one_bad_answer_ends_neither_the_run_nor_the_next_codec(adapters, photog
     )  # fmt: skip
     ends = frame.groupby("codec", sort=False)["status"].agg(list)
     assert ends["raise-surrogates-in-encode"] == ["failed"] * 2
-    for codec in codecs[1:4]:
+    for codec in codecs[1:5]:
         assert ends[codec] == ["wrong_output"] * 2
+    assert list(frame.set_index("codec").loc["large-image-in-output", "reason"]) == ["shape"] * 2
     assert ends["sound"] == ["ok"] * 2
     assert (frame[frame["codec"] == "sound"]["psnr"] > 1e9).all()
 

@@ -163,11 +163,13 @@ def test_a_reconstruction_that_cannot_be_read_is_measured_again(tmp_path, photog
     victim.write_bytes(victim.read_bytes()[:100])
     damaged, healed = Counting(), Counting()
     options = {"metric": ["psnr", "ms_ssim"]}
-    measure(tmp_path, photographs, "well-behaved", **options, observer=damaged)
+    frame = measure(tmp_path, photographs, "well-behaved", **options, observer=damaged)
     assert any(str(victim) in note for note in damaged.notes)
-    frame = measure(tmp_path, photographs, "well-behaved", **options, observer=healed)
-    assert healed.measured == 1
+    assert damaged.measured == 1, "by the run that found it"
     assert frame["ms_ssim"].notna().all()
+    again = measure(tmp_path, photographs, "well-behaved", **options, observer=healed)
+    assert (healed.measured, healed.scores, healed.notes) == (0, 0, [])
+    assert again.equals(frame)
 
 
 def test_changed_settings_are_other_cases(tmp_path, photographs):
