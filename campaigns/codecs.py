@@ -125,8 +125,13 @@ ALL_FAULTS = [
     *_faults("Sound", "encode", "ok failed", "shell_in_background without_environment"),
     *_faults("Sound", "encode", "ok", "restless_daemon thread_outlives exit_handler_hangs"),
     *_faults("Sound", "encode", "ok", "without_reaping stop_its_parent fill_its_log binary_log"),
-    *_faults("Sound", "encode", "ok", "change_folder clear_environment change_mask litter"),
-    *_faults("Sound", "encode", "ok failed", "remove_its_folder replace_its_folder limit_itself"),
+    *_faults("Sound", "encode", "ok", "change_folder clear_environment litter"),
+    *_faults(
+        "Sound",
+        "encode",
+        "ok failed",
+        "change_mask remove_its_folder replace_its_folder limit_itself",
+    ),
     *_faults("Sound", "encode", "crashed timeout", "close_descriptors"),
     *_faults("Sound", "encode", "failed crashed", "exhaust_descriptors close_python_streams"),
     *_faults("Sound", "encode", "wrong_output failed ok", "clock_of_text clock_backwards"),
@@ -190,6 +195,7 @@ class Place:
             "HARNESS_ADAPTERS": str(self.adapters),
             "HOME": str(folder / "home"),
             "TMPDIR": str(self.temporary),
+            "XDG_RUNTIME_DIR": "",
             MARK: uuid.uuid4().hex,
         }
 
@@ -263,7 +269,7 @@ class Place:
             found.append(f"{len(pids)} processes")
         if self.backend == "docker" and (containers := _containers()):
             found.append(f"{len(containers)} containers")
-        folders = [path for path in self.temporary.rglob("harness-*") if path.is_dir()]
+        folders = [path for path in self.temporary.glob("*/*") if path.is_dir()]
         found += [path.name for path in folders]
         for path in folders:
             shutil.rmtree(path)

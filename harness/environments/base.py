@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import Lack
+from harness.leftovers import remove_tree
 from harness.paths import new_scratch_folder
 
 if TYPE_CHECKING:  # listing codecs starts no worker, and must not wait for one
@@ -106,17 +106,15 @@ class Scratch:
     ) -> Iterator[Worker]:
         """A worker that is a child process: the interpreter ``python`` with these variables."""
         from harness.environments.client import Worker
-        from harness.environments.process import ChildProcess
+        from harness.environments.process import ChildProcess, interrupts_later
 
         log.parent.mkdir(parents=True, exist_ok=True)
         command = [python, "-m", "harness.worker", str(self.address)]
-        with log.open("ab") as output:
-            process = ChildProcess(command, variables, output)
-        try:
-            with Worker(process, self.server, log, limits) as running:
-                yield running
-        finally:
-            process.kill()
+        with ExitStack() as stack:
+            with log.open("ab") as output, interrupts_later():
+                process = ChildProcess(command, variables, output)
+                stack.callback(process.kill)
+            yield stack.enter_context(Worker(process, self.server, log, limits))
 
 
 @contextmanager
@@ -131,13 +129,4 @@ def scratch() -> Iterator[Scratch]:
         yield place
     finally:
         place.server.close()
-        _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder, also what its owner may not write."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for path, _, _ in os.walk(folder):
-            Path(path).chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)

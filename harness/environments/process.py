@@ -6,7 +6,9 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -114,6 +116,28 @@ class ChildProcess:
         if self.wait(GRACE_SECONDS) is None:
             self._child.kill()
             self._child.wait()
+
+
+@contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM interrupt the end of the block, in place of its midst.
+
+    Python runs hooks around a fork, and an exception that a signal raises in one of them is lost.
+    """
+    came: list[int] = []
+    held = {}
+    if threading.current_thread() is threading.main_thread():  # no other one handles signals
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(handler := signal.getsignal(number)):
+                held[number] = handler
+                signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        for arrived in came:
+            signal.raise_signal(arrived)
 
 
 def _oom_kills() -> int:

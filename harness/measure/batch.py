@@ -170,7 +170,8 @@ class Passes:
         with suppress(WorkerFailure), codec.use() as worker:
             if self.batch.codec.progressive:
                 worker.load(self.ready.fields(first.case.rate))
-            self.probe, _ = worker.decode(first.bitstream)
+            pixels = (first.record.height or 0) * (first.record.width or 0)
+            self.probe, _ = worker.decode(first.bitstream, most_pixels=pixels)
 
     def decode(self, progress: Sequence[Progress]) -> None:
         """Decode every bitstream in a fresh process, and write the reconstructions."""

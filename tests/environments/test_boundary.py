@@ -4,6 +4,7 @@ The codecs are those of the campaign (``campaigns/faults``), which has many more
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 
 import harness
 from campaigns.codecs import FAULTS, SOUND, Fault, manifest
+from campaigns.containment import RECIPE
 from harness.environments import Inline
 from harness.environments.client import Limits, Worker, WorkerFailure
 from harness.environments.process import ChildProcess
@@ -63,9 +65,8 @@ def adapters(tmp_path, monkeypatch):
 
     def write(*faults):
         folder = tmp_path / "adapters" / "sound"
-        folder.mkdir(parents=True)
-        for path in FAULTS.glob("*.py"):
-            (folder / path.name).write_text(path.read_text())
+        shutil.copytree(FAULTS, folder)
+        shutil.copytree(RECIPE.recipe, folder / "container")
         (folder / "codec.toml").write_text(manifest("Sound", faults))
         monkeypatch.setenv("HARNESS_ADAPTERS", str(folder.parent))
         return [fault.codec for fault in faults]
@@ -159,6 +160,7 @@ def test_one_bad_answer_ends_neither_the_run_nor_the_next_codec(adapters, photog
         Fault("times_huge_integer", "encode", frozenset()),
         Fault("huge_answer", "decode", frozenset()),
         Fault("no_json", "encode", frozenset()),
+        Fault("large_image", "output", frozenset()),
     ]
     codecs = [*adapters(*faults, SOUND), "sound"]
     frame = harness.run(
@@ -167,8 +169,9 @@ def test_one_bad_answer_ends_neither_the_run_nor_the_next_codec(adapters, photog
     )  # fmt: skip
     ends = frame.groupby("codec", sort=False)["status"].agg(list)
     assert ends["raise-surrogates-in-encode"] == ["failed"] * 2
-    for codec in codecs[1:4]:
+    for codec in codecs[1:5]:
         assert ends[codec] == ["wrong_output"] * 2
+    assert list(frame.set_index("codec").loc["large-image-in-output", "reason"]) == ["shape"] * 2
     assert ends["sound"] == ["ok"] * 2
     assert (frame[frame["codec"] == "sound"]["psnr"] > 1e9).all()
 
@@ -295,3 +298,24 @@ def test_processes_may_end_while_they_are_counted():
         finally:
             process.kill()
     assert descendants(process.pid) == []
+
+
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from tests.environments.test_boundary import loaded
+os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))
+try:
+    with loaded("none", Path(sys.argv[1]), "never"):
+        print("went on")
+except KeyboardInterrupt:
+    print("interrupted", Path(f"/proc/self/task/{os.getpid()}/children").read_text())
+"""
+
+
+def test_an_interrupt_while_a_worker_is_started_is_not_lost(log):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(log)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["interrupted"], done.stderr
