@@ -185,11 +185,12 @@ def _attack(
     number: int,
 ) -> None:
     """Kill a run again and again, let it end, and compare."""
-    struck: list[tuple[str, str]] = []
+    struck = [
+        (_attack_name(kill, where, scenario), kill.at(where))
+        for kill in kills
+        if (where := _strike(bench, launcher, kill)) is not None
+    ]
     broken: list[str] = []
-    for kill in kills:
-        if (where := _strike(bench, launcher, kill)) is not None:
-            struck.append((_attack_name(kill, where, scenario), kill.at(where)))
     before = _started(bench)
     ended = launcher.run(bench.command(), bench.environment, bench.root)
     if ended.code != 0:

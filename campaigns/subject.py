@@ -24,7 +24,7 @@ import harness
 from campaigns.launcher import ROOT, processes_with
 from harness.store.schema import COLUMNS
 
-TOKEN = "HARNESS_CAMPAIGN"
+MARK = "HARNESS_CAMPAIGN"
 """The environment variable by which the processes of an attempt are found."""
 
 CODEC = ("--codec", "jpeg", "--rate", "q5,q80")
@@ -51,12 +51,12 @@ class Bench:
     Attributes:
         root: The folder: ``results``, ``reports``, ``cache``, and ``tmp`` and ``runtime``, which
             must be empty when a run has ended.
-        token: Marks the processes that are started in it.
+        mark: Marks the processes that are started in it.
         photographs: The folder of photographs.
     """
 
     root: Path
-    token: str
+    mark: str
     photographs: Path
 
     @property
@@ -75,7 +75,7 @@ class Bench:
             "HARNESS_CACHE": str(self.root / "cache"),
             "HARNESS_OFFLINE": "1",
             "HARNESS_ADAPTERS": "",
-            TOKEN: self.token,
+            MARK: self.mark,
         }
 
     def command(self, metrics: str = METRICS) -> list[str]:
@@ -166,10 +166,10 @@ class Truth:
         for case in frame.index.difference(self.frame.index):
             yield f"case {case[:8]} is one too many"
         for case in frame.index.intersection(self.frame.index):
+            row, expected = frame.loc[case], self.frame.loc[case]
             for column in self.frame.columns:
-                expected, value = self.frame.at[case, column], frame.at[case, column]
-                if column not in VARYING and not same(value, expected):
-                    yield f"{column} of case {case[:8]} is {value!r}, not {expected!r}"
+                if column not in VARYING and not same(row[column], expected[column]):
+                    yield f"{column} of {case[:8]} is {row[column]!r}, not {expected[column]!r}"
 
 
 def records(folder: Path) -> pd.DataFrame:
@@ -225,7 +225,7 @@ def _is_probe(path: Path) -> bool:
 def still_running(bench: Bench) -> list[str]:
     """The processes of a bench that do not end, some seconds after what started them has."""
     deadline = time.monotonic() + SECONDS_TO_END
-    while running := processes_with(TOKEN, bench.token):
+    while running := processes_with(MARK, bench.mark):
         if time.monotonic() > deadline:
             return [f"{_command(pid)} is still running" for pid in running]
         time.sleep(0.01)
