@@ -270,6 +270,8 @@ def _repair(
                          for p, data in changes.items()}  # fmt: skip
                 _write(moved)
                 ended = launcher.run(bench.command(), bench.environment, bench.root)
+                for stray in moved.keys() - {bench.folder / p for p in _relative(victim)}:
+                    stray.unlink(missing_ok=True)  # the file under its other name, nobody's now
                 broken = [] if ended.code == 0 else [f"it ended with {ended.code}: {ended.output}"]
                 broken += truth.differences(bench, damaged=True)
                 broken += _unrepaired(bench.folder)
@@ -281,6 +283,11 @@ def _repair(
                 else:
                     tally.held("equal again")
     return tally
+
+
+def _relative(victim: Victim) -> list[Path]:
+    """The victim's files, relative to its folder."""
+    return [p.relative_to(victim.bench.folder) for files in victim.files.values() for p in files]
 
 
 def _unrepaired(folder: Path) -> list[str]:

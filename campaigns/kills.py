@@ -132,13 +132,13 @@ def _plan(
         more = [_anywhere(scenario, choose) for _ in range(choose.randrange(3))]
         plan.append((scenario, [kill, *more]))
 
-    for name, prepare, damaged, share in (
+    for name, prepare, has_damage, share in (
         ("a new run", workshop.bench, False, 1.0),
         ("scoring", lambda: _measured(workshop, undisturbed), False, 1.0),
-        ("merging", lambda: _many_shards(workshop, undisturbed), False, 0.5),
-        ("finding damage", lambda: _damaged(workshop, undisturbed), True, 0.5),
+        ("merging", lambda: many_shards(workshop, undisturbed), False, 0.5),
+        ("finding damage", lambda: damaged(workshop, undisturbed), True, 0.5),
     ):
-        scenario = _scenario(name, prepare, launcher, damaged=damaged)
+        scenario = _scenario(name, prepare, launcher, damaged=has_damage)
         steps = range(1, scenario.steps + 1)
         wanted = effort.of(int(len(steps) * share), max(5, int(len(steps) * share) // 8))
         for step in choose.sample(steps, min(wanted, len(steps))):
@@ -302,7 +302,7 @@ def _measured(workshop: Workshop, undisturbed: Bench) -> Bench:
     return bench
 
 
-def _many_shards(workshop: Workshop, undisturbed: Bench) -> Bench:
+def many_shards(workshop: Workshop, undisturbed: Bench) -> Bench:
     """A bench whose shards are so many that the next run merges them: older rows beside the last.
 
     The older scores are other values, so that a merge that keeps the wrong row is noticed.
@@ -326,7 +326,7 @@ def _replaced(table: pa.Table, column: str, values: list[float]) -> pa.Table:
     return table.set_column(place, table.schema.field(column), array)
 
 
-def _damaged(workshop: Workshop, undisturbed: Bench) -> Bench:
+def damaged(workshop: Workshop, undisturbed: Bench) -> Bench:
     """A bench with a damaged file of every kind."""
     bench = workshop.bench(undisturbed)
     for kind in ("cases", "scores", "cards", "runs", "bitstreams", "reconstructions"):
