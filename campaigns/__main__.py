@@ -68,7 +68,9 @@ def markdown(name: str, claim: str, tallies: list[Tally], effort: Effort, second
     tried, broken = sum(t.tried for t in tallies), sum(len(t.broken) for t in tallies)
     lines.append(f"| **together** | **{tried:,}** | **{broken:,}** | |")
     for tally in tallies:
-        lines += [f"\n- **broken**, {tally.attack}: {what}" for what in tally.broken]
+        lines += [
+            f"\n- **broken**, {tally.attack}: {' '.join(what.split())}" for what in tally.broken
+        ]
     return "\n".join(lines) + "\n"
 
 

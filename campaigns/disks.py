@@ -48,6 +48,7 @@ class Disk:
         files: How many files and folders are about enough.
         command: The arguments of ``harness``.
         begin: Makes the bench, before the disk is mounted.
+        attempts: How many sizes to try of each kind, in the full campaign and in the short one.
         optional: Whether a run does without.
     """
 
@@ -57,6 +58,7 @@ class Disk:
     files: int
     command: Callable[[Bench], list[str]]
     begin: Callable[[], Bench]
+    attempts: tuple[int, int] = (30, 3)
     optional: bool = False
 
 
@@ -73,16 +75,18 @@ def run(effort: Effort) -> list[Tally]:
         assert first.code == 0, first.output
         reported = launcher.run(_report(undisturbed), undisturbed.environment, undisturbed.root)
         assert reported.code == 0, reported.output
-        truth, pages = Truth.of(undisturbed), _names(undisturbed)
+        truth, report = Truth.of(undisturbed), _names(undisturbed)
         tallies = []
         for disk in _disks(workshop, undisturbed):
-            full = _spread(disk.pages, effort.of(30, 4 if disk.name != "reports" else 1), choose)
+            sizes = _spread(disk.pages, effort.of(*disk.attempts), choose)
             bytes_ = Tally(f"no room for bytes: {disk.what}")
             files = Tally(f"no room for files: {disk.what}")
-            for pages in full:
-                _attempt(disk, f"size={pages * PAGE}", bytes_, truth, pages, launcher)
-            for count in _spread(disk.files, effort.of(30, 2), choose):
-                _attempt(disk, f"size={ROOMY},nr_inodes={count + 1}", files, truth, pages, launcher)
+            for pages in sizes:
+                _attempt(disk, f"size={pages * PAGE}", bytes_, truth, report, launcher)
+            for count in _spread(disk.files, effort.of(*disk.attempts), choose):
+                _attempt(
+                    disk, f"size={ROOMY},nr_inodes={count + 1}", files, truth, report, launcher
+                )
             tallies += [bytes_, files]
     return tallies
 
@@ -103,7 +107,7 @@ def _disks(workshop: Workshop, undisturbed: Bench) -> list[Disk]:
         Disk("tmp", "the temporary folder", 12, 6, measuring, new),
         Disk("runtime", "the runtime folder", 4, 3, measuring, new),
         Disk("cache", "the cache", *needs["cache"], measuring, new, optional=True),
-        Disk("reports", "the folder of a report", *needs["reports"], _report, finished),
+        Disk("reports", "the folder of a report", *needs["reports"], _report, finished, (12, 1)),
     ]
 
 

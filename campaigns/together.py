@@ -37,10 +37,10 @@ def run(effort: Effort) -> list[Tally]:
         first = launcher.run(undisturbed.command(), undisturbed.environment, undisturbed.root)
         assert first.code == 0, first.output
         truth = Truth.of(undisturbed)
-        tallies = []
+        tallies: list[Tally] = []
         kinds: tuple[tuple[str, Callable[[], Bench], int, int], ...] = (
-            ("a new folder", workshop.bench, 30, 5),
-            ("a folder to merge", lambda: many_shards(workshop, undisturbed), 30, 5),
+            ("a new folder", workshop.bench, 30, 4),
+            ("a folder to merge", lambda: many_shards(workshop, undisturbed), 30, 4),
             ("a folder with damage", lambda: damaged(workshop, undisturbed), 20, 3),
         )
         for kind, prepare, full, short in kinds:
