@@ -48,7 +48,8 @@ class Scoring:
     def score(self, group: Sequence[Pending]) -> None:
         """Score the reconstructions of one reference and write the values.
 
-        A reconstruction that cannot be read is skipped with a note; the next run measures it again.
+        A reconstruction that cannot be read, or has changed since it was written, is skipped with
+        a note.
         """
         try:
             reference = self.scorer.reference(self.images.photograph(*group[0]))
@@ -61,9 +62,7 @@ class Scoring:
             try:
                 image = self.images.reconstruction(batch, case)
             except ImageError as error:
-                self.observer.note(
-                    f"{error.problem}; run the same command again to measure it again"
-                )
+                self.observer.note(f"{error.problem}; its case is measured again")
                 self.observer.scored(1)
                 continue
             start = time.perf_counter()

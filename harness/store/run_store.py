@@ -24,11 +24,9 @@ import time
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from harness.errors import HarnessError
@@ -36,6 +34,7 @@ from harness.leftovers import remove_parts
 from harness.store import schema
 from harness.store.documents import DamagedDocument, read_json, write_json
 from harness.store.files import case_file
+from harness.store.index import SCORE_INDEX, CaseIndex, CaseState
 from harness.store.integrity import DAMAGED
 from harness.store.records import CaseRecord, ScoreRecord
 from harness.store.shards import DamagedShard, latest, list_shards, read_shard, write_shard
@@ -43,45 +42,11 @@ from harness.store.shards import DamagedShard, latest, list_shards, read_shard, 
 MERGE_FROM = 64
 
 
-@dataclass
-class CaseState:
-    """What the folder holds about one case.
-
-    Attributes:
-        status: How it ended.
-        message: The message of its record.
-        repeats: The number of timed calls with which it was measured.
-        written: When its row was written, in ns.
-        bitstream_sha256: The digest of its bitstream. This and the next three are known only to a
-            store that is opened for writing.
-        picture_sha256: The digest of its decoded picture.
-        reconstruction_sha256: The digest of the PNG that is kept of it.
-        kept_bytes: The size of the files that are kept of it.
-        cards: For each metric that has a value, or will never have one, the id of its identity
-            card.
-        blank: The metrics that were attempted but are unavailable.
-        scored: When the row of each of the ``cards`` was written, in ns.
-    """
-
-    status: str
-    message: str | None
-    repeats: int
-    written: int
-    bitstream_sha256: str | None = None
-    picture_sha256: str | None = None
-    reconstruction_sha256: str | None = None
-    kept_bytes: int = 0
-    cards: dict[str, str] = field(default_factory=dict)
-    blank: set[str] = field(default_factory=set)
-    scored: dict[str, int] = field(default_factory=dict)
-
-
 class RunStore:
     """A run's folder, and an index of what is finished in it.
 
     Attributes:
         folder: The run's folder.
-        states: What it holds about each case.
         damaged: The shards and JSON files that turned out to have changed since they were written.
     """
 
@@ -97,11 +62,10 @@ class RunStore:
             HarnessError: It cannot be written, or a newer harness wrote it.
         """
         self.folder = folder
-        self.states: dict[str, CaseState] = {}
         self.damaged: list[DamagedShard | DamagedDocument] = []
         self._seen: set[Path] = set()
         self._writes = create
-        self._index = [*CASE_INDEX, *(CASE_DIGESTS if create else ())]
+        self._index = CaseIndex(digests=create)
         try:
             check_version(folder)
         except DamagedDocument as error:
@@ -113,26 +77,37 @@ class RunStore:
             self._check_documents()
         self.refresh()
 
+    @property
+    def states(self) -> dict[str, CaseState]:
+        """What the folder holds about each case."""
+        return self._index.states
+
+    def reread(self) -> None:
+        """Read the index anew, after shards that were in it turned out to be damaged."""
+        self.states.clear()
+        self._seen.clear()
+        self.refresh()
+
     def refresh(self) -> None:
         """Read the shards written since the last time, by this process or another."""
         for path in list_shards(self.folder / "cases"):
-            if (table := self._read_new(path, schema.CASES, self._index)) is not None:
-                self._index_cases(table)
+            if (table := self._read_new(path, schema.CASES, self._index.case_columns)) is not None:
+                self._index.add_cases(table)
         for path in list_shards(self.folder / "scores"):
             if (table := self._read_new(path, schema.SCORES, SCORE_INDEX)) is not None:
-                self._index_scores(table)
+                self._index.add_scores(table)
 
     def add_cases(self, records: Iterable[CaseRecord]) -> None:
         """Write one shard of measured cases."""
         table = _table(records, schema.CASES)
         self._seen.add(write_shard(self.folder / "cases", table))
-        self._index_cases(table)
+        self._index.add_cases(table)
 
     def add_scores(self, records: Iterable[ScoreRecord]) -> None:
         """Write one shard of scores."""
         table = _table(records, schema.SCORES)
         self._seen.add(write_shard(self.folder / "scores", table))
-        self._index_scores(table)
+        self._index.add_scores(table)
 
     def merge(self) -> None:
         """Merge many shards into one, so that a folder of many runs still opens quickly.
@@ -184,6 +159,9 @@ class RunStore:
 
         One that is not there counts as intact: it was not kept, or removed to make room.
         """
+        state = self.states.get(case)
+        if state is None or not state.kept_bytes or state.bitstream_sha256 is None:
+            return True
         path = self.file("bitstreams", place, case, ".bin")
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -191,7 +169,7 @@ class RunStore:
             return True
         except OSError:
             digest = "unreadable"
-        if digest == self.states[case].bitstream_sha256:
+        if digest == state.bitstream_sha256:
             return True
         self.set_aside(path)
         return False
@@ -242,46 +220,6 @@ class RunStore:
         except DamagedShard as error:
             self._found(error)
             return None
-
-    def _index_cases(self, table: pa.Table) -> None:
-        columns = [table[name].to_pylist() for name in self._index]
-        for case, *rest in zip(*columns, strict=True):
-            new = CaseState(*rest)
-            old = self.states.get(case)
-            if old is None:
-                self.states[case] = new
-            elif old.written <= new.written:
-                # Measured again: the scores of the reconstruction it replaces no longer hold.
-                if old.written == new.written:
-                    new.cards, new.blank, new.scored = old.cards, old.blank, old.scored
-                self.states[case] = new
-
-    def _index_scores(self, table: pa.Table) -> None:
-        cases, finals, times = (table[name].to_pylist() for name in ("case", "final", "written"))
-        metrics, cards = _repeated(table["metric"]), _repeated(table["card"])
-        for case, metric, final, card, written in zip(
-            cases, metrics, finals, cards, times, strict=True
-        ):
-            state = self.states.get(case)
-            if state is None or written < state.written:
-                continue
-            if not final:
-                state.blank.add(metric)
-            elif state.scored.get(metric, 0) <= written:
-                state.cards[metric], state.scored[metric] = card, written
-
-
-CASE_INDEX = ["case", "status", "message", "repeats", "written"]
-CASE_DIGESTS = ["bitstream_sha256", "picture_sha256", "reconstruction_sha256", "kept_bytes"]
-SCORE_INDEX = ["case", "metric", "final", "card", "written"]
-
-
-def _repeated(column: pa.ChunkedArray) -> list[str]:
-    """A column of few different strings, each of which is one object however often it stands."""
-    whole = column.combine_chunks().dictionary_encode()
-    words = np.array([*whole.dictionary.to_pylist(), ""], dtype=object)  # the last for null
-    repeated: list[str] = words[whole.indices.fill_null(-1).to_numpy()].tolist()
-    return repeated
 
 
 def _table(records: Iterable[CaseRecord | ScoreRecord], columns: pa.Schema) -> pa.Table:
