@@ -5,15 +5,16 @@ another of the kind, under a name of which one character is another, deleted. Ea
 is read: every cell must hold what it held, or be left out with a warning. (What is deleted or
 renamed can be missing without one.) ``harness verify --files`` must find the file. And of some, the
 same ``harness run`` is given again, and must make the folder equal to an undisturbed one, also
-where it asks for a metric that was not computed before, and reads the kept pictures.
+where it asks for a metric that was not computed before, and reads the kept pictures. What it need
+not read or bring back (see ``_repaired``), ``verify --files`` must still name.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 import tempfile
 import warnings
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,11 @@ from pathlib import Path
 import pandas as pd
 
 from campaigns.launcher import Launcher
-from campaigns.subject import Bench, Truth, Workshop, records, same
+from campaigns.subject import Bench, Truth, Workshop, kept_files, records, same
 from campaigns.tally import Effort, Tally
 from harness.errors import HarnessError
 from harness.store.integrity import check_files
+from harness.store.shards import stated_digest
 
 SHARES = {
     "cases": 40, "scores": 20, "runs": 8, "cards": 8, "store.json": 4, "bitstreams": 10,
@@ -95,16 +97,17 @@ def _deleted(_files: Mapping[Path, bytes], path: Path, _choose: random.Random) -
     return {path: None}
 
 
+RENAMED, DELETED = "one character of its name changed", "deleted"
 FLIP = Attack("one bit flipped", _flipped)
 OTHERS = (
     Attack("cut short", _cut),
     Attack("emptied", _emptied),
     Attack("a block zeroed", _zeroed),
     Attack("exchanged with another", _exchanged),
-    Attack("one character of its name changed", _renamed),
-    Attack("deleted", _deleted),
+    Attack(RENAMED, _renamed),
+    Attack(DELETED, _deleted),
 )
-ABSENT = {"one character of its name changed", "deleted"}
+ABSENT = {RENAMED, DELETED}
 """After these a file is not where it was, which nothing may know of."""
 
 
@@ -259,45 +262,67 @@ def _repair(
 ) -> Tally:
     """Give the same command again in a folder with a changed file of each kind, one at a time."""
     tally = Tally(f"{attack.name}, then the same command")
-    for kind in SHARES:
-        for victim in victims:
-            for _ in range(times):
-                path, changes = victim.attacked(attack, kind, choose)
-                if not changes:
-                    continue
-                bench = workshop.bench(victim.bench)
-                moved = {bench.folder / p.relative_to(victim.bench.folder): data
-                         for p, data in changes.items()}  # fmt: skip
-                _write(moved)
-                ended = launcher.run(bench.command(), bench.environment, bench.root)
-                for stray in moved.keys() - {bench.folder / p for p in _relative(victim)}:
-                    stray.unlink(missing_ok=True)  # the file under its other name, nobody's now
-                broken = [] if ended.code == 0 else [f"it ended with {ended.code}: {ended.output}"]
-                broken += truth.differences(bench, damaged=True)
-                broken += _unrepaired(bench.folder)
-                bench.remove()
-                if broken:
-                    where = _difference(victim.files[kind], path, changes)
-                    name = path.relative_to(victim.bench.folder)
-                    tally.broke(f"{name} ({where}): {'; '.join(broken)[:1500]}")
-                else:
-                    tally.held("equal again")
+    for kind, victim in itertools.product(SHARES, victims):
+        for _ in range(times):
+            path, changes = victim.attacked(attack, kind, choose)
+            if not changes:
+                continue
+            bench = workshop.bench(victim.bench)
+            moved = {
+                bench.folder / p.relative_to(victim.bench.folder): data
+                for p, data in changes.items()
+            }
+            _write(moved)
+            ended = launcher.run(bench.command(), bench.environment, bench.root)
+            broken = [] if ended.code == 0 else [f"it ended with {ended.code}: {ended.output}"]
+            outcome, differing = _repaired(bench, kind, attack, moved, truth)
+            broken += differing
+            bench.remove()
+            if broken:
+                where = _difference(victim.files[kind], path, changes)
+                name = path.relative_to(victim.bench.folder)
+                tally.broke(f"{name} ({where}): {'; '.join(broken)[:1500]}")
+            else:
+                tally.held(outcome)
     return tally
 
 
-def _relative(victim: Victim) -> list[Path]:
-    """The victim's files, relative to its folder."""
-    return [p.relative_to(victim.bench.folder) for files in victim.files.values() for p in files]
+def _repaired(
+    bench: Bench, kind: str, attack: Attack, changes: Changes, truth: Truth
+) -> tuple[str, list[str]]:
+    """How a folder was repaired, and in what it is not as it must be.
+
+    A run looks at the kept pictures that it scores, and at no others; and it does not bring back
+    kept files that are gone, which their owner may have removed to make room. Those must be named
+    by ``harness verify --files``. A lost manifest cannot be made again.
+    """
+    if attack.name == RENAMED and kind not in SHARDS:
+        for path, data in changes.items():
+            if data is not None and str(path.relative_to(bench.folder)) not in truth.files:
+                path.unlink(missing_ok=True)  # under this name it is nobody's
+    left = kind == "reconstructions" or (kind == "bitstreams" and attack.name in ABSENT)
+    excused = {path.relative_to(bench.folder) for path in changes} if left else set()
+    differing = truth.differences(bench, damaged=True, but={str(path) for path in excused})
+    unlike = {check.path: check.verdict for check in check_files(bench.folder)}
+    unlike = {path: verdict for path, verdict in unlike.items() if verdict != "intact"}
+    now = kept_files(bench.folder)
+    for path in excused:
+        same_as_before = now.get(str(path)) == truth.files.get(str(path))
+        if not same_as_before and unlike.pop(path, None) not in {"damaged", "missing"}:
+            differing.append(f"'verify --files' does not name {path}")
+    differing += [
+        f"'verify --files' says that {path} is {verdict}"
+        for path, verdict in unlike.items()
+        if (verdict, path.parts[0]) != ("missing", "runs") and not _has_lost_its_digest(path)
+    ]
+    if any(now.get(str(path)) != truth.files.get(str(path)) for path in excused):
+        return "numbers equal, and 'verify --files' names the kept file", differing
+    return "equal again", differing
 
 
-def _unrepaired(folder: Path) -> list[str]:
-    """The files that are not as they must be after a run. A lost manifest cannot be made again."""
-    verdicts = Counter(
-        (check.verdict, check.path.parts[0])
-        for check in check_files(folder)
-        if check.verdict != "intact" and (check.verdict, check.path.parts[0]) != ("missing", "runs")
-    )
-    return [f"{count} {verdict} in {kind}" for (verdict, kind), count in verdicts.items()]
+def _has_lost_its_digest(path: Path) -> bool:
+    """Whether a shard was renamed to a name without a digest, as those of 0.1.0 are."""
+    return path.suffix == ".parquet" and stated_digest(path) is None
 
 
 def _files(place: Path) -> list[Path]:

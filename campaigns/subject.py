@@ -13,6 +13,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,12 +132,15 @@ class Truth:
         """The truth, taken from a bench where the command was carried out undisturbed."""
         return cls(records(bench.folder), kept_files(bench.folder))
 
-    def differences(self, bench: Bench, *, damaged: bool = False) -> list[str]:
+    def differences(
+        self, bench: Bench, *, damaged: bool = False, but: AbstractSet[str] = frozenset()
+    ) -> list[str]:
         """What is not as it must be after a run that was attacked was completed.
 
         Args:
             bench: Where it was.
             damaged: Whether files were damaged, so that the run's folder holds them set aside.
+            but: Kept files that need not be the same.
         """
         found = [*left_over(bench, damaged=damaged), *still_running(bench)]
         try:
@@ -148,7 +152,7 @@ class Truth:
         found += [f"a reader warns: {w.message}" for w in warned]
         found += self._differing_records(frame)
         files = kept_files(bench.folder)
-        for name in sorted(files.keys() | self.files.keys()):
+        for name in sorted((files.keys() | self.files.keys()) - but):
             if name not in files:
                 found.append(f"{name} is missing")
             elif name not in self.files:
