@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from harness.catalog.metrics import METRICS
 from harness.errors import Status
 from harness.images.resolution import POLICY
+from harness.leftovers import remove_folders
 from harness.measure.batch import measure_batch
 from harness.measure.context import Context
 from harness.measure.images import Images
 from harness.measure.lock import machine_to_itself
 from harness.measure.observer import Observer, waiting
 from harness.metrics.cards import cards_now
+from harness.paths import runtime_folder
 from harness.plan.cases import Plan, label
 from harness.plan.prepare import Prepared
 from harness.plan.remaining import Pending, Wanted, remaining, unscored
@@ -216,9 +218,10 @@ def run(prepared: Prepared, observer: Observer) -> Outcome:
     """Measure and score what is missing.
 
     Raises:
-        HarnessError: The results folder cannot be written, or the disk is full.
+        HarnessError: The results or the temporary folder cannot be written, or the disk is full.
         KeyboardInterrupt: The user stopped it; finished cases are in the folder.
     """
+    remove_folders(runtime_folder())
     store = RunStore(prepared.request.folder)
     work = Work(prepared, store, observer)
     work.forget_damaged()
