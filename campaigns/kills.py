@@ -7,13 +7,14 @@ step that changes a file, before it is made or a moment after it began (see
 meet what earlier ones left. The workers of a run are killed apart from it.
 
 Then records, kept files and cards are those of an undisturbed run, what was measured before a kill
-was not measured again, no process is left, and nothing in the run's folder, the temporary folder
-or the runtime folder.
+was not measured again, no process is left, and nothing in the run's folder or the temporary
+folder.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import shutil
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,21 +31,23 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from campaigns.launcher import Launched, Launcher, Trap, children
+from campaigns.launcher import Launched, Launcher, Trap
 from campaigns.subject import Bench, Truth, Workshop, records
 from campaigns.tally import Effort, Tally
 from harness.store import schema
 from harness.store.run_store import MERGE_FROM
 from harness.store.shards import list_shards, read_shard, write_shard
+from harness.worker.family import descendants
 
 LONGEST_DELAY = 0.003
 """How long a run lives on after an armed step began, at most, in seconds: into the step itself."""
 
 PLACES = {
-    "tmp": "a worker's scratch folder", "runtime": "the runtime folder", "cache": "the image index",
+    "tmp": "the temporary folder", "cache": "the image index",
     "cases": "a shard of cases", "scores": "a shard of scores", "runs": "a manifest",
     "cards": "a card", "store.json": "store.json", "bitstreams": "a bitstream",
     "reconstructions": "a reconstruction", "logs": "a log", "damaged": "what is set aside",
+    "results": "the results folder itself",
 }  # fmt: skip
 
 
@@ -54,7 +58,7 @@ class Kill:
     Attributes:
         whom: ``group``, the run's process group; ``worker``; or ``cold``, the group of a run whose
             interpreter starts from nothing.
-        moment: When, in seconds after it started (a worker's: after that started).
+        moment: When, in seconds after it started.
         trap: Where, in place of a moment.
     """
 
@@ -76,14 +80,14 @@ class Scenario:
     Attributes:
         name: What the tables call it.
         prepare: Makes a bench that such a run starts from.
-        steps: The number of steps that it makes, undisturbed.
+        steps: The steps that it makes, undisturbed.
         seconds: How long it takes, undisturbed.
         damaged: Whether it finds damaged files.
     """
 
     name: str
     prepare: Callable[[], Bench]
-    steps: int
+    steps: tuple[str, ...]
     seconds: float
     damaged: bool = False
 
@@ -139,20 +143,30 @@ def _plan(
         ("finding damage", lambda: damaged(workshop, undisturbed), True, 0.5),
     ):
         scenario = _scenario(name, prepare, launcher, damaged=has_damage)
-        steps = range(1, scenario.steps + 1)
-        wanted = effort.of(int(len(steps) * share), max(5, int(len(steps) * share) // 8))
-        for step in choose.sample(steps, min(wanted, len(steps))):
+        most = int(len(scenario.steps) * share)
+        for step in _chosen_steps(scenario, effort.of(most, most // 8 + 5), choose):
             delay = choose.choice((0.0, choose.uniform(0, LONGEST_DELAY)))
             add(scenario, Kill("group", trap=Trap(step, delay)))
         for _ in range(effort.of(25, 4)):
             add(scenario, Kill("group", choose.uniform(0, scenario.seconds)))
         if name == "a new run":
             for _ in range(effort.of(50, 8)):
-                add(scenario, Kill("worker", choose.uniform(0, scenario.seconds / 4)))
+                add(scenario, Kill("worker", choose.uniform(0, scenario.seconds)))
             for _ in range(effort.of(10, 1)):
                 add(scenario, Kill("cold", choose.uniform(0, 6 * scenario.seconds)))
     choose.shuffle(plan)
     return plan
+
+
+def _chosen_steps(scenario: Scenario, count: int, choose: random.Random) -> list[int]:
+    """The numbers of so many steps, from 1: in turn one at each of the places that a run writes."""
+    places: dict[str, list[int]] = {}
+    for number, step in enumerate(scenario.steps, 1):
+        places.setdefault(_place(step), []).append(number)
+    for numbers in places.values():
+        choose.shuffle(numbers)
+    in_turn = itertools.chain.from_iterable(itertools.zip_longest(*places.values()))
+    return [number for number in in_turn if number is not None][:count]
 
 
 def _scenario(
@@ -165,14 +179,14 @@ def _scenario(
     seconds = time.perf_counter() - start
     assert ended.code == 0, ended.output
     bench.remove()
-    return Scenario(name, prepare, len(ended.steps), seconds, damaged)
+    return Scenario(name, prepare, ended.steps, seconds, damaged)
 
 
 def _anywhere(scenario: Scenario, choose: random.Random) -> Kill:
     """A kill of a run that was killed before, which may make fewer steps than an undisturbed."""
     if choose.random() < 0.5:
         return Kill("group", choose.uniform(0, scenario.seconds))
-    return Kill("group", trap=Trap(choose.randint(1, scenario.steps)))
+    return Kill("group", trap=Trap(choose.randint(1, len(scenario.steps))))
 
 
 def _attack(
@@ -215,25 +229,32 @@ def _started(bench: Bench) -> dict[str, pd.Timestamp]:
     """When each finished case of a bench was measured."""
     if not (bench.folder / "store.json").is_file():
         return {}
-    frame = records(bench.folder)
+    with warnings.catch_warnings(action="ignore"):  # some were damaged on purpose
+        frame = records(bench.folder)
     return dict(frame.loc[frame["status"] == "ok", "started"])
 
 
 def _attack_name(kill: Kill, where: str, scenario: Scenario) -> str:
     """The row of the table in which a kill counts."""
     if kill.whom == "worker":
-        return "SIGKILL of a worker"
+        return "SIGKILL of a worker, or of its supervisor"
     if kill.trap is None:
         return f"SIGKILL of the process group, at random: {scenario.name}"
-    event, _, path = where.partition(" ")
+    return f"SIGKILL armed: {scenario.name}, {_place(where)}"
+
+
+def _place(step: str) -> str:
+    """What a step writes or starts, in words."""
+    event, _, path = step.partition(" ")
+    if event == "subprocess.Popen":
+        return "a process about to start"
     parts = path.split("/")
     part = parts[2] if parts[:2] == ["results", "default"] and parts[2:] else parts[0]
-    if "." in part and part != "store.json":
-        part = "store.json"  # under its temporary name
-    place = "a process about to start" if event == "subprocess.Popen" else PLACES.get(part, part)
     if event == "os.remove" and parts[-1].endswith(".parquet"):
-        place = "a merged shard's removal"
-    return f"SIGKILL armed: {scenario.name}, {place}"
+        return "a merged shard's removal"
+    if part.startswith(".store.json"):
+        return "store.json"
+    return PLACES.get(part, part)
 
 
 def _strike(bench: Bench, launcher: Launcher, kill: Kill) -> str | None:
@@ -255,26 +276,24 @@ def _strike(bench: Bench, launcher: Launcher, kill: Kill) -> str | None:
 
 
 def _strike_worker(run: Launched, kill: Kill) -> str | None:
-    """Kill the worker that a run has at some moment; the run then ends by itself."""
+    """Kill the worker that a run has at some moment, or its supervisor; the run goes on."""
     deadline = time.monotonic() + kill.moment
     while run.wait(0.001) is None:
-        for worker in _workers(run.pid):
-            if time.monotonic() > deadline:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(worker, signal.SIGKILL)
-                    run.ended()
-                    return ""
+        if time.monotonic() > deadline and (workers := _workers(run.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(workers[int(kill.moment * 1e6) % len(workers)], signal.SIGKILL)
+                run.ended()
+                return ""
     return None
 
 
 def _workers(pid: int) -> list[int]:
-    """The workers among the descendants of a process."""
+    """The workers among the descendants of a process, and their supervisors."""
     found = []
-    for child in children(pid):
+    for child in descendants(pid):
         with contextlib.suppress(OSError):
             if b"harness.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.append(child)
-        found += _workers(child)
     return found
 
 

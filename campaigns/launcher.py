@@ -24,7 +24,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -183,24 +183,6 @@ class Launcher:
         self._server.stdin.close()
         self._server.wait()
         self._folder.cleanup()
-
-
-def processes_with(variable: str, value: str) -> list[int]:
-    """The processes whose environment holds a variable with that value, this one aside."""
-    wanted = f"{variable}={value}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    return [pid for pid in found if pid != os.getpid()]
-
-
-def children(pid: int) -> Iterator[int]:
-    """The children of a process, which need not live any more."""
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            yield from map(int, path.read_text().split())
 
 
 def _serve() -> None:

@@ -22,8 +22,9 @@ import skimage.data
 from PIL import Image
 
 import harness
-from campaigns.launcher import ROOT, processes_with
+from campaigns.launcher import ROOT
 from harness.store.schema import COLUMNS
+from harness.worker.family import is_alive, with_variable
 
 MARK = "HARNESS_CAMPAIGN"
 """The environment variable by which the processes of an attempt are found."""
@@ -33,6 +34,9 @@ METRICS = "psnr,ms-ssim"
 KINDS = ("cases", "scores", "runs", "cards", "bitstreams", "reconstructions", "logs")
 SECONDS_TO_END = 10.0
 """How long a process may outlive the one that it belongs to."""
+
+PRIVATE = f"codec-harness-{os.getuid()}"
+"""The folder that a user's runs share in the temporary folder."""
 
 CROPS = {"astronaut": (0, 0, 200, 176), "coffee": (150, 60, 330, 250)}
 
@@ -50,8 +54,8 @@ class Bench:
     """One attempt's folder, with everything that a run writes to inside it.
 
     Attributes:
-        root: The folder: ``results``, ``reports``, ``cache``, and ``tmp`` and ``runtime``, which
-            must be empty when a run has ended.
+        root: The folder: ``results``, ``reports``, ``cache``, and ``tmp``, in which nothing but the
+            machine's lock may be when a run has ended.
         mark: Marks the processes that are started in it.
         photographs: The folder of photographs.
     """
@@ -72,7 +76,6 @@ class Bench:
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "TMPDIR": str(self.root / "tmp"),
-            "XDG_RUNTIME_DIR": str(self.root / "runtime"),
             "HARNESS_CACHE": str(self.root / "cache"),
             "HARNESS_OFFLINE": "1",
             "HARNESS_ADAPTERS": "",
@@ -106,9 +109,8 @@ class Workshop:
         """A new bench: empty, or with the results and the cache of another."""
         number = next(_numbers)
         root = self.folder / f"bench-{number}"
-        for name in ("tmp", "runtime", "reports"):
+        for name in ("tmp", "reports"):
             (root / name).mkdir(parents=True)
-        (root / "runtime").chmod(0o700)
         if like is not None:
             for name in ("results", "cache"):
                 shutil.copytree(like.root / name, root / name)
@@ -212,24 +214,24 @@ def left_over(bench: Bench, *, damaged: bool = False) -> Iterator[str]:
         expected = kind in known if path.parent != bench.folder else kind in {*known, "store.json"}
         if not expected or path.name[0] == "." or path.suffix in {".part", ".tmp"}:
             yield f"left in the run's folder: {path.relative_to(bench.folder)}"
-    for name in ("tmp", "runtime", "cache"):
+    for name, remains in (("tmp", ".lock"), ("cache", ".sqlite")):
         for path in sorted((bench.root / name).rglob("*")):
-            remains = {"tmp": (), "runtime": (".lock",), "cache": (".sqlite",)}[name]
-            if path.is_file() and path.suffix not in remains and not _is_probe(path):
-                yield f"left in {name}: {path.relative_to(bench.root / name)}"
-            elif path.is_dir() and name == "tmp":
-                yield f"left in {name}: {path.relative_to(bench.root / name)}/"
+            relative = path.relative_to(bench.root / name)
+            if path.is_dir() and (name != "tmp" or str(relative) == PRIVATE):
+                continue
+            if path.suffix != remains and not _is_probe(path):
+                yield f"left in {name}: {relative}"
 
 
 def _is_probe(path: Path) -> bool:
     """Whether a file is the one with which Python's ``tempfile`` tries a folder."""
-    return len(path.name) == 8 and path.read_bytes() in {b"", b"blat"}
+    return path.is_file() and len(path.name) == 8 and path.read_bytes() in {b"", b"blat"}
 
 
 def still_running(bench: Bench) -> list[str]:
     """The processes of a bench that do not end, some seconds after what started them has."""
     deadline = time.monotonic() + SECONDS_TO_END
-    while running := processes_with(MARK, bench.mark):
+    while running := [*filter(is_alive, with_variable(MARK, bench.mark))]:
         if time.monotonic() > deadline:
             return [f"{_command(pid)} is still running" for pid in running]
         time.sleep(0.01)
