@@ -23,7 +23,8 @@ from harness.images.files import picture_sha256, png_bytes, read_image
 from harness.images.resolution import derive
 from harness.plan.cases import Batch, Case
 from harness.plan.request import Settings
-from harness.store.run_store import CaseState, RunStore
+from harness.store.index import Digests
+from harness.store.run_store import RunStore
 from harness.store.shards import write_bytes
 
 CACHE_BYTES = 1 << 30
@@ -55,7 +56,7 @@ class Images:
         settings: What is kept, and whether images are enlarged.
 
     Attributes:
-        lost: How many reconstructions could not be read, or were not what was written.
+        damaged: How many reconstructions were set aside, as they are not what was written.
     """
 
     def __init__(self, store: RunStore, settings: Settings) -> None:
@@ -64,7 +65,7 @@ class Images:
         self._photographs = _cache(CACHE_BYTES // 2)
         self._reconstructions = _cache(CACHE_BYTES)
         self._hashing = ThreadPoolExecutor(1)
-        self.lost = 0
+        self.damaged = 0
 
     def photograph(self, batch: Batch, case: Case) -> Image:
         """The photograph of a case at its batch's resolution: uint8, H x W x 3.
@@ -83,16 +84,17 @@ class Images:
     def keep(self, batch: Batch, case: Case, image: Image) -> Written:
         """Keep a reconstruction for the metrics, in memory and losslessly on disk.
 
-        Its pixels are hashed beside the compression; nothing runs on when this returns, so that no
-        timed call has it beside itself.
+        It is hashed beside the compression and the writing; nothing runs on when this returns, so
+        that no timed call has it beside itself.
 
         Raises:
             HarnessError: The file cannot be written.
         """
-        hashed = self._hashing.submit(picture_sha256, image)
+        pixels = self._hashing.submit(picture_sha256, image)
         png = png_bytes(image)
-        written = Written(len(png), hashed.result(), hashlib.sha256(png).hexdigest())
+        file = self._hashing.submit(hashlib.sha256, png)
         write_bytes(self._file(batch, case), png)
+        written = Written(len(png), pixels.result(), file.result().hexdigest())
         with suppress(ValueError):  # larger than the whole cache
             self._reconstructions[case.id] = image
         return written
@@ -108,10 +110,9 @@ class Images:
         def read() -> Image:
             shape = self.photograph(batch, case).shape
             try:
-                return _as_written(path, self._store.states[case.id], shape)
+                return _as_written(path, self._store.states[case.id].digests, shape)
             except ImageError:
-                self.lost += 1
-                self._store.set_aside(path)
+                self.damaged += self._store.set_aside(path)
                 raise
 
         return _held(self._reconstructions, case.id, read)
@@ -123,7 +124,7 @@ class Images:
     def is_scored(self, batch: Batch, case: Case) -> None:
         """Drop a scored reconstruction from memory, and from disk unless it is kept."""
         self._reconstructions.pop(case.id, None)
-        is_kept = self._store.states[case.id].reconstruction_sha256 is not None
+        is_kept = self._store.states[case.id].digests.reconstruction is not None
         if self._settings.keep != "all" and not is_kept:
             self._file(batch, case).unlink(missing_ok=True)
 
@@ -131,20 +132,20 @@ class Images:
         return self._store.reconstruction(batch.place(case), case.id)
 
 
-def _as_written(path: Path, state: CaseState, shape: tuple[int, ...]) -> Image:
+def _as_written(path: Path, digests: Digests, shape: tuple[int, ...]) -> Image:
     """The image in a file, if it is the one that was decoded.
 
     Raises:
         ImageError: It is not, as far as can be told: records of 0.1.0 hold no digest.
     """
     try:
-        same_file = state.reconstruction_sha256 in {None, sha256_of(path)}
+        same_file = digests.reconstruction in {None, sha256_of(path)}
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror}", "check the path") from error
     if same_file:
         image = read_image(path)
         # One that is on disk only until it is scored has no digest but that of its pixels.
-        by_pixels = state.picture_sha256 if state.reconstruction_sha256 is None else None
+        by_pixels = digests.picture if digests.reconstruction is None else None
         if image.shape == shape and (by_pixels is None or by_pixels == picture_sha256(image)):
             return image
     raise ImageError(f"{path} is not what was written", "measure its case again")

@@ -113,8 +113,8 @@ class Work:
 
     @property
     def damage(self) -> int:
-        """How many files of the run were found to be damaged or lost so far."""
-        return len(self.store.damaged) + self.images.lost
+        """How many files of the run were found to be damaged so far."""
+        return len(self.store.damaged) + self.images.damaged
 
     def forget_damaged(self) -> None:
         """Set bitstreams that have changed aside, so that their cases are measured again."""

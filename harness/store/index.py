@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 CASE_INDEX = ["case", "status", "message", "repeats", "written"]
 CASE_DIGESTS = ["bitstream_sha256", "picture_sha256", "reconstruction_sha256", "kept_bytes"]
-SCORE_INDEX = ["case", "metric", "final", "card", "written"]
+SCORE_INDEX = ["case", "metric", "final", "card", "measured", "written"]
 """The columns that are read of a shard of scores."""
+
+
+class Digests(NamedTuple):
+    """What a case's record says of its files: sha256 each, and the size of those that are kept."""
+
+    bitstream: str | None = None
+    picture: str | None = None
+    reconstruction: str | None = None
+    kept_bytes: int | None = None
+
+
+UNKNOWN = Digests()
 
 
 @dataclass
@@ -22,28 +37,21 @@ class CaseState:
         message: The message of its record.
         repeats: The number of timed calls with which it was measured.
         written: When its row was written, in ns.
-        bitstream_sha256: The digest of its bitstream. This and the next three are known only to a
-            store that is opened for writing.
-        picture_sha256: The digest of its decoded picture.
-        reconstruction_sha256: The digest of the PNG that is kept of it.
-        kept_bytes: The size of the files that are kept of it.
         cards: For each metric that has a value, or will never have one, the id of its identity
             card.
         blank: The metrics that were attempted but are unavailable.
         scored: When the row of each of the ``cards`` was written, in ns.
+        digests: Those of its files; known only to a store that is opened for writing.
     """
 
     status: str
     message: str | None
     repeats: int
     written: int
-    bitstream_sha256: str | None = None
-    picture_sha256: str | None = None
-    reconstruction_sha256: str | None = None
-    kept_bytes: int = 0
     cards: dict[str, str] = field(default_factory=dict)
     blank: set[str] = field(default_factory=set)
     scored: dict[str, int] = field(default_factory=dict)
+    digests: Digests = UNKNOWN
 
 
 class CaseIndex:
@@ -59,13 +67,17 @@ class CaseIndex:
 
     def __init__(self, *, digests: bool) -> None:
         self.states: dict[str, CaseState] = {}
+        self._digests = digests
         self.case_columns = [*CASE_INDEX, *(CASE_DIGESTS if digests else ())]
 
     def add_cases(self, table: pa.Table) -> None:
         """Take up the rows of a shard of cases."""
-        columns = [table[name].to_pylist() for name in self.case_columns]
-        for case, *rest in zip(*columns, strict=True):
-            new = CaseState(*rest)
+        columns = [table[name].to_pylist() for name in CASE_INDEX]
+        digests: Iterable[Digests] = repeat(UNKNOWN, len(table))
+        if self._digests:
+            digests = map(Digests, *(table[name].to_pylist() for name in CASE_DIGESTS))
+        for case, status, message, repeats, written, known in zip(*columns, digests, strict=True):
+            new = CaseState(status, message, repeats, written, digests=known)
             old = self.states.get(case)
             if old is None:
                 self.states[case] = new
@@ -77,14 +89,18 @@ class CaseIndex:
 
     def add_scores(self, table: pa.Table) -> None:
         """Take up the rows of a shard of scores, after those of all cases that they may score."""
-        cases, finals, times = (table[name].to_pylist() for name in ("case", "final", "written"))
+        cases, finals, rows, times = (
+            table[name].to_pylist() for name in ("case", "final", "measured", "written")
+        )
         metrics, cards = _repeated(table["metric"]), _repeated(table["card"])
-        for case, metric, final, card, written in zip(
-            cases, metrics, finals, cards, times, strict=True
+        for case, metric, final, card, row, written in zip(
+            cases, metrics, finals, cards, rows, times, strict=True
         ):
             state = self.states.get(case)
             if state is None or written < state.written:
                 continue
+            if row is not None and row != state.written:
+                continue  # it scored another row of the case
             if not final:
                 state.blank.add(metric)
             elif state.scored.get(metric, 0) <= written:

@@ -40,6 +40,8 @@ from harness.store.records import CaseRecord, ScoreRecord
 from harness.store.shards import DamagedShard, latest, list_shards, read_shard, write_shard
 
 MERGE_FROM = 64
+ATTEMPTS = 10
+"""How often a folder is read anew because another process merges its shards meanwhile."""
 
 
 class RunStore:
@@ -82,20 +84,17 @@ class RunStore:
         """What the folder holds about each case."""
         return self._index.states
 
-    def reread(self) -> None:
-        """Read the index anew, after shards that were in it turned out to be damaged."""
-        self.states.clear()
-        self._seen.clear()
-        self.refresh()
-
     def refresh(self) -> None:
         """Read the shards written since the last time, by this process or another."""
-        for path in list_shards(self.folder / "cases"):
-            if (table := self._read_new(path, schema.CASES, self._index.case_columns)) is not None:
-                self._index.add_cases(table)
-        for path in list_shards(self.folder / "scores"):
-            if (table := self._read_new(path, schema.SCORES, SCORE_INDEX)) is not None:
-                self._index.add_scores(table)
+        for _ in range(ATTEMPTS):
+            if self._read_new_shards():
+                return
+            self._start_anew()  # another process merged shards while they were read
+
+    def reread(self) -> None:
+        """Read the index anew, after shards that were in it turned out to be damaged."""
+        self._start_anew()
+        self.refresh()
 
     def add_cases(self, records: Iterable[CaseRecord]) -> None:
         """Write one shard of measured cases."""
@@ -122,9 +121,13 @@ class RunStore:
             paths = list_shards(self.folder / name)
             if len(paths) < MERGE_FROM:
                 continue
-            tables = [self._read(path, columns) for path in paths]
-            if read := [table for table in tables if table is not None]:
-                merged = latest(pa.concat_tables(read), keys)
+            tables = []
+            for path in paths:
+                with suppress(FileNotFoundError):
+                    if (table := self._read(path, columns)) is not None:
+                        tables.append(table)
+            if tables:
+                merged = latest(pa.concat_tables(tables), keys)
                 self._seen.add(write_shard(self.folder / name, merged))
             for path in paths:  # those that were damaged, or merged by another process, are gone
                 path.unlink(missing_ok=True)
@@ -160,7 +163,7 @@ class RunStore:
         One that is not there counts as intact: it was not kept, or removed to make room.
         """
         state = self.states.get(case)
-        if state is None or not state.kept_bytes or state.bitstream_sha256 is None:
+        if state is None or not state.digests.kept_bytes or state.digests.bitstream is None:
             return True
         path = self.file("bitstreams", place, case, ".bin")
         try:
@@ -169,17 +172,19 @@ class RunStore:
             return True
         except OSError:
             digest = "unreadable"
-        if digest == state.bitstream_sha256:
+        if digest == state.digests.bitstream:
             return True
         self.set_aside(path)
         return False
 
-    def set_aside(self, path: Path) -> None:
-        """Move a damaged file of the folder into ``damaged/``."""
+    def set_aside(self, path: Path) -> bool:
+        """Move a damaged file of the folder into ``damaged/``; false if it is not there."""
         place = self.folder / DAMAGED / path.relative_to(self.folder)
         with suppress(OSError):
             place.parent.mkdir(parents=True, exist_ok=True)
             path.replace(place)
+            return True
+        return False
 
     def forget(self, case: str) -> None:
         """Take a case for one that is not measured."""
@@ -203,20 +208,39 @@ class RunStore:
         else:
             warnings.warn(str(error), stacklevel=4)
 
-    def _read_new(self, path: Path, columns: pa.Schema, names: list[str]) -> pa.Table | None:
-        if path in self._seen:
-            return None
-        self._seen.add(path)
-        return self._read(path, columns, names)
+    def _start_anew(self) -> None:
+        self._index = CaseIndex(digests=self._writes)
+        self._seen.clear()
+
+    def _read_new_shards(self) -> bool:
+        """Take up the shards that were not read yet; false if one is gone meanwhile."""
+        # A score is written after its case: what is listed first has all its cases in the other.
+        scores, cases = list_shards(self.folder / "scores"), list_shards(self.folder / "cases")
+        for paths, columns, names, take_up in (
+            (cases, schema.CASES, self._index.case_columns, self._index.add_cases),
+            (scores, schema.SCORES, SCORE_INDEX, self._index.add_scores),
+        ):
+            for path in paths:
+                if path not in self._seen:
+                    try:
+                        table = self._read(path, columns, names)
+                    except FileNotFoundError:
+                        return False
+                    self._seen.add(path)
+                    if table is not None:
+                        take_up(table)
+        return True
 
     def _read(
         self, path: Path, columns: pa.Schema, names: list[str] | None = None
     ) -> pa.Table | None:
-        """A shard; ``None`` if it is damaged, or another process has merged it with others."""
+        """A shard; ``None`` if it is damaged.
+
+        Raises:
+            FileNotFoundError: Another process has merged it with others.
+        """
         try:
             return read_shard(path, columns, names)
-        except FileNotFoundError:
-            return None
         except DamagedShard as error:
             self._found(error)
             return None
