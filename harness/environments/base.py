@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import Lack
-from harness.paths import new_scratch_folder
+from harness.errors import HarnessError, Lack
+from harness.paths import scratch_folder
 
 if TYPE_CHECKING:  # listing codecs starts no worker, and must not wait for one
     from harness.environments.client import Worker
@@ -121,23 +120,20 @@ class Scratch:
 
 @contextmanager
 def scratch() -> Iterator[Scratch]:
-    """A scratch folder with a listening socket; removed at the end."""
-    folder = new_scratch_folder()
-    place = Scratch(folder, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-    try:
-        place.server.bind(os.fspath(place.address))
-        place.server.listen(1)
-        place.temporary.mkdir()
+    """A scratch folder with a listening socket; removed at the end.
+
+    Raises:
+        HarnessError: The temporary folder is full, or its path too long for a socket.
+    """
+    with scratch_folder() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        place = Scratch(folder, server)
+        try:
+            place.temporary.mkdir()
+            server.bind(os.fspath(place.address))
+            server.listen(1)
+        except OSError as error:
+            raise HarnessError(
+                f"the temporary folder {folder} cannot be used: {error.strerror or error}",
+                "free space there, or set TMPDIR to a short path with room",
+            ) from error
         yield place
-    finally:
-        place.server.close()
-        _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder, also what its owner may not write."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for path, _, _ in os.walk(folder):
-            Path(path).chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
