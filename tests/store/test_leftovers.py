@@ -139,8 +139,8 @@ def test_a_temporary_folder_whose_path_is_too_long_for_a_socket_is_named_with_a_
     long = temporary / ("x" * 100)
     long.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(long))
-    with pytest.raises(HarnessError, match="temporary folder .*: AF_UNIX path too long") as caught:
-        with scratch():
-            pass
+    problem = r"temporary folder .*: AF_UNIX path too long"
+    with pytest.raises(HarnessError, match=problem) as caught, scratch():
+        pass
     assert "TMPDIR" in caught.value.remedy
     assert not list(long.glob("*/*"))
