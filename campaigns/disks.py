@@ -1,11 +1,11 @@
 """A full disk, at whichever step, ends a run with a clear message; with room, it is completed.
 
-The results folder, the temporary folder, the cache and the folder of a report are each put on a
-disk of their own, which has room for so many bytes, or so many files, and no more: from almost none
-to almost enough, so that each step of a run is the one that finds no room. The command must end by
-itself, with exit code 1 or 2 (or 0 where it can do without), and say what is full; no traceback,
-nothing "unexpected". Then the disk is made larger, and the same command must end with 0 and leave
-what an undisturbed run leaves.
+The results folder, the temporary folder, the runtime folder, the cache and the folder of a report
+are each put on a disk of their own, which has room for so many bytes, or so many files, and no
+more: from almost none to almost enough, so that each step of a run is the one that finds no room.
+The command must end by itself, with exit code 1 or 2 (or 0 where it can do without), and say what
+is full; no traceback, nothing "unexpected". Then the disk is made larger, and the same command must
+end with 0 and leave what an undisturbed run leaves.
 
 The disks are tmpfs in a mount namespace of the campaign's own. Where none can be made (that takes
 root), the attempts count as not tried, and the campaign says so.
@@ -105,6 +105,7 @@ def _disks(workshop: Workshop, undisturbed: Bench) -> list[Disk]:
     return [
         Disk("results", "the results folder", *needs["results"], measuring, new),
         Disk("tmp", "the temporary folder", 12, 8, measuring, new),
+        Disk("runtime", "the runtime folder", 2, 2, measuring, new),
         Disk("cache", "the cache", *needs["cache"], measuring, new, optional=True),
         Disk("reports", "the folder of a report", *needs["reports"], _report, finished, (12, 1)),
     ]
@@ -145,6 +146,7 @@ def _attempt(
     bench = disk.begin()
     place = bench.root / disk.name
     place.mkdir(exist_ok=True)
+    options += ",mode=0700"
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", place], check=True)
     try:
         first = launcher.run(disk.command(bench), bench.environment, bench.root)

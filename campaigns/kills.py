@@ -7,8 +7,8 @@ step that changes a file, before it is made or a moment after it began (see
 meet what earlier ones left. The workers of a run are killed apart from it.
 
 Then records, kept files and cards are those of an undisturbed run, what was measured before a kill
-was not measured again, no process is left, and nothing in the run's folder or the temporary
-folder.
+was not measured again, no process is left, and nothing in the run's folder, the temporary folder
+or the runtime folder.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ LONGEST_DELAY = 0.003
 """How long a run lives on after an armed step began, at most, in seconds: into the step itself."""
 
 PLACES = {
-    "tmp": "the temporary folder", "cache": "the image index",
+    "tmp": "the temporary folder", "runtime": "the runtime folder",
+    "cache": "the image index",
     "cases": "a shard of cases", "scores": "a shard of scores", "runs": "a manifest",
     "cards": "a card", "store.json": "store.json", "bitstreams": "a bitstream",
     "reconstructions": "a reconstruction", "logs": "a log", "damaged": "what is set aside",

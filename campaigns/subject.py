@@ -54,8 +54,8 @@ class Bench:
     """One attempt's folder, with everything that a run writes to inside it.
 
     Attributes:
-        root: The folder: ``results``, ``reports``, ``cache``, and ``tmp``, in which nothing but the
-            machine's lock may be when a run has ended.
+        root: The folder: ``results``, ``reports``, ``cache``, and ``tmp`` and ``runtime``, in which
+            nothing but the machine's lock may be when a run has ended.
         mark: Marks the processes that are started in it.
         photographs: The folder of photographs.
     """
@@ -76,6 +76,7 @@ class Bench:
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "TMPDIR": str(self.root / "tmp"),
+            "XDG_RUNTIME_DIR": str(self.root / "runtime"),
             "HARNESS_CACHE": str(self.root / "cache"),
             "HARNESS_OFFLINE": "1",
             "HARNESS_ADAPTERS": "",
@@ -109,8 +110,8 @@ class Workshop:
         """A new bench: empty, or with the results and the cache of another."""
         number = next(_numbers)
         root = self.folder / f"bench-{number}"
-        for name in ("tmp", "reports"):
-            (root / name).mkdir(parents=True)
+        for name in ("tmp", "runtime", "reports"):
+            (root / name).mkdir(mode=0o700, parents=True)
         if like is not None:
             for name in ("results", "cache"):
                 shutil.copytree(like.root / name, root / name)
@@ -214,10 +215,10 @@ def left_over(bench: Bench, *, damaged: bool = False) -> Iterator[str]:
         expected = kind in known if path.parent != bench.folder else kind in {*known, "store.json"}
         if not expected or path.name[0] == "." or path.suffix in {".part", ".tmp"}:
             yield f"left in the run's folder: {path.relative_to(bench.folder)}"
-    for name, remains in (("tmp", ".lock"), ("cache", ".sqlite")):
+    for name, remains in (("tmp", ".lock"), ("runtime", ".lock"), ("cache", ".sqlite")):
         for path in sorted((bench.root / name).rglob("*")):
             relative = path.relative_to(bench.root / name)
-            if path.is_dir() and (name != "tmp" or str(relative) == PRIVATE):
+            if path.is_dir() and (name == "cache" or str(relative) == PRIVATE):
                 continue
             if path.suffix != remains and not _is_probe(path):
                 yield f"left in {name}: {relative}"

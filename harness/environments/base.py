@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from harness.errors import HarnessError, Lack
 from harness.paths import scratch_folder
@@ -103,19 +103,34 @@ class Scratch:
     def child(
         self, python: str | Path, variables: Mapping[str, str], log: Path, limits: Limits
     ) -> Iterator[Worker]:
-        """A worker that is a child process: the interpreter ``python`` with these variables."""
+        """A worker that is a child process: the interpreter ``python`` with these variables.
+
+        Raises:
+            HarnessError: The log cannot be written, for example because the disk is full.
+        """
         from harness.environments.client import Worker
         from harness.environments.process import ChildProcess
 
-        log.parent.mkdir(parents=True, exist_ok=True)
         command = [python, "-m", "harness.worker", str(self.address)]
-        with log.open("ab") as output:
+        with _opened(log) as output:
             process = ChildProcess(command, variables, output)
         try:
             with Worker(process, self.server, log, limits) as running:
                 yield running
         finally:
             process.kill()
+
+
+def _opened(log: Path) -> IO[bytes]:
+    """A log to append to; its folder is created."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("ab")
+    except OSError as error:
+        raise HarnessError(
+            f"the log {log} cannot be written: {error.strerror or error}",
+            "free some space, or choose a writable folder, and run the same command again",
+        ) from error
 
 
 @contextmanager
