@@ -118,19 +118,19 @@ def _kept(
     folder: Path, records: list[dict[str, Any]], kind: str, suffix: str, digest: str
 ) -> Iterator[FileCheck]:
     """The bitstreams or reconstructions: those that records name, then those that none names."""
-    there = {}
+    there: dict[tuple[str, ...], Path] = {}
     for path in (folder / kind).rglob(f"*{suffix}"):
         if path.name[0] != ".":
             there[path.relative_to(folder).parts[-len(_key({}, "")) :]] = path
     for record in records:
         key = _key(record, suffix)
-        path = there.pop(key, None)
-        if path is None:
+        named = there.pop(key, None)
+        if named is None:
             if record[digest] and record["kept_bytes"]:
                 expected = Path(kind, portable(record["codec"]), *key)
                 yield FileCheck(expected, "missing", 0, "a record names it")
             continue
-        yield _file(folder, path, record[digest])
+        yield _file(folder, named, record[digest])
     for path in sorted(there.values()):
         size = path.stat().st_size
         yield FileCheck(path.relative_to(folder), "unverified", size, "no record names it")
