@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,17 +23,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from campaigns.containment import containment
+from campaigns.containment import RECIPE, available, containment
 from campaigns.tally import Effort, Tally
 from harness.environments.docker_engine import OWNER_LABEL, engine
-from harness.errors import HarnessError
 from harness.store.load import load_results
 from harness.worker.family import is_alive, with_variable
 from harness.worker.supervisor import LOG_BYTES
 
 ROOT = Path(__file__).resolve().parents[1]
 FAULTS = Path(__file__).with_name("faults")
-ENVIRONMENT = "campaign"
 TIMEOUT = 3
 MEMORY_GIB = 1
 IN_ONE_RUN = 24
@@ -147,21 +146,19 @@ SOUND = Fault("nothing", "never", frozenset({"ok"}))
 def run(effort: Effort) -> list[Tally]:
     """Run it inline, in a virtual environment, and in a container where an engine answers."""
     faults = [fault for fault in ALL_FAULTS if not (fault.long and effort.short)]
-    tallies = []
-    for backend in ("inline", "venv", "docker"):
-        if backend == "docker" and (why := _no_engine()):
-            print(f"  NOT TRIED: codecs in containers: {why}")
-            continue
-        tallies.append(attack(backend, _chosen(faults, effort, backend)))
-    return [*tallies, *containment(["inline", "venv", "docker"][: len(tallies)])]
+    backends = available()
+    tallies = [
+        attack(
+            backend, [f for i, f in enumerate(faults) if not effort.short or _is_turn(i, effort, n)]
+        )
+        for n, backend in enumerate(backends)
+    ]
+    return [*tallies, containment(backends)]
 
 
-def _chosen(faults: list[Fault], effort: Effort, backend: str) -> list[Fault]:
-    """All; in the short part a third of them for each backend, and another third each time."""
-    if not effort.short:
-        return faults
-    offset = effort.seed + ("inline", "venv", "docker").index(backend)
-    return [fault for number, fault in enumerate(faults) if (number + offset) % 3 == 0]
+def _is_turn(number: int, effort: Effort, backend: int) -> bool:
+    """Whether it is a fault's turn in the short part: a sixth for each backend, by the seed."""
+    return (number + effort.seed + backend) % 6 == 0
 
 
 def attack(backend: str, faults: list[Fault]) -> Tally:
@@ -203,15 +200,13 @@ class Place:
             shutil.copytree(FAULTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
             of_kind = [fault for fault in faults if fault.kind == kind]
             (folder / "codec.toml").write_text(manifest(kind, of_kind))
-            (folder / "container").mkdir()
-            (folder / "container" / "requirements.txt").write_text(f"numpy=={np.__version__}\n")
-            (folder / "container" / "Dockerfile").write_text(DOCKERFILE)
+            shutil.copytree(RECIPE.recipe, folder / "container")
         for folder in (self.temporary, self.folder / "home", self.folder / "pictures"):
             folder.mkdir()
         random = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
         Image.fromarray(random).save(self.folder / "pictures" / "noise.png")
         if self.backend != "inline":
-            self._harness("env", "build", ENVIRONMENT, "--backend", self.backend, check=True)
+            self._harness("env", "build", RECIPE.name, "--backend", self.backend, check=True)
 
     def measured(self, faults: list[Fault]) -> Iterator[tuple[Fault, str, str]]:
         """Measure them in one run, a sound codec last; each fault, how it ended, what broke."""
@@ -245,17 +240,8 @@ class Place:
 
     def _broken(self, done: subprocess.CompletedProcess[str], name: str) -> str:
         """What a run broke, apart from the statuses of its cases; nothing if it broke nothing."""
-        left = [pid for pid in with_variable(MARK, self.variables[MARK]) if is_alive(pid)]
-        for pid in left:
-            os.kill(pid, 9)
-        if left:
-            return f"{len(left)} processes were left"
-        if self.backend == "docker" and (count := len(_containers())):
-            return f"{count} containers were left"
-        if folders := [path.name for path in self.temporary.glob("harness-*") if path.is_dir()]:
-            shutil.rmtree(self.temporary)
-            self.temporary.mkdir()
-            return f"left over: {', '.join(folders)}"
+        if left := self._left():
+            return left
         if done.returncode not in (0, 1) or "Traceback" in done.stderr:
             return f"exit code {done.returncode}: {done.stderr[-500:]}"
         logs = (self.folder / "results" / name / "logs").rglob("*.log")
@@ -267,19 +253,28 @@ class Place:
             return f"the sound codec ended {list(sound['status'])}, {list(sound['psnr'])}"
         return ""
 
+    def _left(self) -> str:
+        """What a run has left over, which is then removed."""
+        found = []
+        pids = [pid for pid in with_variable(MARK, self.variables[MARK]) if is_alive(pid)]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        if pids:
+            found.append(f"{len(pids)} processes")
+        if self.backend == "docker" and (containers := _containers()):
+            found.append(f"{len(containers)} containers")
+        folders = [path for path in self.temporary.rglob("harness-*") if path.is_dir()]
+        found += [path.name for path in folders]
+        for path in folders:
+            shutil.rmtree(path)
+        return f"left over: {', '.join(found)}" if found else ""
+
     def _harness(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "harness", *arguments],
             env=self.variables, cwd=self.folder, capture_output=True, text=True, errors="replace",
             check=check,
         )  # fmt: skip
-
-
-DOCKERFILE = """ARG BASE
-FROM ${BASE}
-COPY requirements.txt /opt/requirements.txt
-RUN python3 -m pip install --no-cache-dir --requirement /opt/requirements.txt
-"""
 
 
 def manifest(kind: str, faults: list[Fault]) -> str:
@@ -294,7 +289,7 @@ def manifest(kind: str, faults: list[Fault]) -> str:
         *(["times_processes = true"] if kind == "Timed" else []),
         'options = { fault = "none", during = "never" }',
         'rate = [{ id = "only" }]',
-        f'environment = {{ name = "{ENVIRONMENT}", python = "3.11" }}',
+        f'environment = {{ name = "{RECIPE.name}", python = "3.11" }}',
     ]
     for fault in faults:
         lines += [
@@ -304,15 +299,6 @@ def manifest(kind: str, faults: list[Fault]) -> str:
             "in_all = false",
         ]
     return "\n".join(lines) + "\n"
-
-
-def _no_engine() -> str:
-    """Why no container can be tried; empty if an engine answers."""
-    try:
-        engine()
-    except HarnessError as error:
-        return str(error)
-    return ""
 
 
 def _containers() -> list[object]:

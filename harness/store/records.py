@@ -93,7 +93,9 @@ class CaseRecord:
         "where the codec ran: inline with the libraries it needs, venv:NAME@TAG or docker:NAME@TAG"
     )
     threads: int = column("threads the codec was given", stored="int32", default=...)
-    repeats: int = column("timed calls requested", stored="int32", default=...)
+    repeats: int = column(
+        "timed calls requested; fast codecs get more", stored="int32", default=...
+    )
     timing_scope: str = column(
         "call: the calls alone, with the model loaded; process: external programs, start included",
         default=...,
