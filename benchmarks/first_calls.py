@@ -32,7 +32,7 @@ AGAIN = Calls(repeats=15)
 
 def photographs(count: int) -> list[Image]:
     """Crops of 512 x 768, of photographs that come with scikit-image."""
-    sources = [skimage.data.coffee(), skimage.data.astronaut(), skimage.data.rocket()]
+    sources = [getattr(skimage.data, name)() for name in ("coffee", "astronaut", "rocket")]
     rng = np.random.default_rng(0)
     crops = []
     for number in range(count):

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -135,7 +134,7 @@ def _error_of(environment: Environment, expression: str, log: Path) -> str | Non
 def table() -> str:
     """The table, from what is tried now."""
     columns = [tried(backend) for backend in BACKENDS]
-    lines = [f"| a codec can... | {' | '.join(BACKENDS)} |", "|---|---|---|---|"]
+    lines = [f"| what a codec may try | {' | '.join(BACKENDS)} |", "|---|---|---|---|"]
     for attempt in ATTEMPTS:
         cells = " | ".join(word(contained=column[attempt]) for column in columns)
         lines.append(f"| {attempt} | {cells} |")
@@ -152,4 +151,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

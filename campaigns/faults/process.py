@@ -228,7 +228,7 @@ def binary_log(_: Any) -> None:
 
 def close_python_streams(_: Any) -> None:
     sys.stdout.close()
-    sys.stderr = None  # type: ignore[assignment]
+    sys.stderr = None
     raise ValueError("without a place to print it")
 
 
@@ -271,7 +271,7 @@ def replace_its_folder(_: Any) -> None:
 
 
 def clock_of_text(_: Any) -> None:
-    time.perf_counter = lambda: "now"  # type: ignore[assignment, return-value]
+    time.perf_counter = lambda: "now"
 
 
 def clock_backwards(_: Any) -> None:
@@ -293,11 +293,11 @@ def clock_stopped(_: Any) -> None:
 
 
 def break_json(_: Any) -> None:
-    json.dumps = lambda *_, **__: "]["  # type: ignore[assignment]
+    json.dumps = lambda *_, **__: "]["
 
 
 def break_struct(_: Any) -> None:
-    struct.Struct.pack = None  # type: ignore[assignment, method-assign]
+    struct.Struct.pack = None
 
 
 def forget_modules(_: Any) -> None:

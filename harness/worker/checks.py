@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def checked_image(result: object) -> Image:
     """What ``decode`` returned, which must be uint8, H x W x 3. The harness checks H and W."""
     if not issubclass(type(result), np.ndarray):
         raise WrongOutput(Reason.TYPE, f"decode returned {_kind(result)}, not a numpy array")
-    image = np.ndarray.view(result, np.ndarray)  # type: ignore[arg-type] # a subclass may lie
+    image: Image = np.ndarray.view(cast("Image", result), np.ndarray)  # a subclass may lie
     if image.dtype != np.uint8:
         raise WrongOutput(Reason.DTYPE, f"decode returned {image.dtype}, not uint8")
     height, width, *channels = (*image.shape, 0, 0)[: max(2, image.ndim)]

@@ -91,6 +91,8 @@ def with_variable(name: str, value: str) -> list[int]:
 
 def _children(pid: int) -> Iterator[int]:
     """The children of every thread of a process; cheap, as it is read during timed calls."""
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            yield from map(int, path.read_text().split())
+    with contextlib.suppress(OSError):  # it may end at any of these steps
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - the quicker one
+            with contextlib.suppress(OSError):
+                children = Path(f"/proc/{pid}/task/{thread}/children").read_text()
+                yield from map(int, children.split())

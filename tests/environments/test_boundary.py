@@ -21,7 +21,7 @@ from campaigns.codecs import FAULTS, SOUND, Fault, manifest
 from harness.environments import Inline
 from harness.environments.client import Limits, Worker, WorkerFailure
 from harness.environments.process import ChildProcess
-from harness.worker.family import is_alive, with_variable
+from harness.worker.family import descendants, is_alive, resident_bytes, with_variable
 from harness.worker.supervisor import CUT, LOG_BYTES
 from harness.worker.timing import Calls
 from harness.worker.wire import rate_fields
@@ -283,3 +283,15 @@ def test_a_crash_keeps_its_signal_and_its_last_words(log):
     failure = failure_of("raise_base", log)
     assert (failure.status, failure.reason) == ("crashed", "exit")
     assert "past every except" in log.read_text()
+
+
+def test_processes_may_end_while_they_are_counted():
+    """Each process is looked at while others begin and end."""
+    script = "import os\nwhile True:\n    if os.fork() == 0: os._exit(0)\n    os.wait()"
+    with subprocess.Popen([sys.executable, "-c", script]) as process:
+        try:
+            for _ in range(2000):
+                assert resident_bytes([process.pid, *descendants(process.pid)]) > 0
+        finally:
+            process.kill()
+    assert descendants(process.pid) == []
