@@ -2,8 +2,9 @@
 
 Simulated pairs of the size of Kodak: 24 images, five rate points, four metrics, bits, BD-rates
 and times. Base and candidate differ from image to image by noise that metrics and rate points
-share in part, heavy-tailed and wider on some images than on others. Targets: of 1,000 equal
-pairs at most 5 % are called a regression; a loss of 1 % in DISTS is found.
+share in part, heavy-tailed and wider on some images than on others. Targets: of 5,000 equal
+pairs at most 5 % are called a regression, within the standard error of their number; a loss of 1 %
+in DISTS is found. The seed is drawn anew and printed, so that no figure is one seed's.
 
 ``--spread RUN CODEC BASE CANDIDATE`` prints how wide the noise is between two checkpoints of a run.
 """
@@ -11,6 +12,8 @@ pairs at most 5 % are called a regression; a loss of 1 % in DISTS is found.
 from __future__ import annotations
 
 import argparse
+import itertools
+import secrets
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -58,14 +61,26 @@ class World:
         loss: The candidate's relative loss in DISTS.
         skewed: Whether what an image's columns share has an exponential's distribution, and
             not Student's t with four degrees of freedom.
+        timed: Whether times compare; else the two sides ran on different machines.
     """
 
     noise: float
     loss: float = 0.0
     skewed: bool = False
+    timed: bool = True
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        marks = [", skewed"] * self.skewed + [", no time judged"] * (not self.timed)
+        return f"{self.noise:.1%}{''.join(marks)}"
 
 
-def pair(seed: int, world: World) -> tuple[pd.DataFrame, pd.DataFrame]:
+Seed = tuple[int, int]
+"""That of the whole simulation, and a pair's number."""
+
+
+def pair(seed: Seed, world: World) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One base and one candidate."""
     random = np.random.default_rng(seed)
     place = np.tile(np.arange(RATES), IMAGES)
@@ -96,16 +111,18 @@ def pair(seed: int, world: World) -> tuple[pd.DataFrame, pd.DataFrame]:
     for name in ("encode_ms", "decode_ms"):
         base[name], candidate[name] = (ms * random.lognormal(0, 0.05, len(image))
                                        for ms in (base[name], candidate[name]))  # fmt: skip
+    if not world.timed:
+        candidate["machine"] = "another"
     return base, candidate
 
 
-def outcome(seed: int, world: World, limits: Limits) -> tuple[bool, bool]:
+def outcome(seed: Seed, world: World, limits: Limits) -> tuple[bool, bool]:
     """Whether the gate failed, and whether DISTS was among what it named."""
     findings = findings_of(seed, world, limits)
     return any(f.fails for f in findings), any(f.fails and f.subject == "dists" for f in findings)
 
 
-def false_alarms(seed: int, world: World) -> tuple[bool, bool]:
+def false_alarms(seed: Seed, world: World) -> tuple[bool, bool]:
     """Whether the gate failed on an equal pair where every change counts, and by default.
 
     Limits do not touch the tests: where nothing was certain for the worse without them, nothing
@@ -117,7 +134,7 @@ def false_alarms(seed: int, world: World) -> tuple[bool, bool]:
     return any(f.fails for f in findings), outcome(seed, world, Limits())[0]
 
 
-def findings_of(seed: int, world: World, limits: Limits) -> tuple[Finding, ...]:
+def findings_of(seed: Seed, world: World, limits: Limits) -> tuple[Finding, ...]:
     """What the gate says of one pair."""
     base, candidate = pair(seed, world)
     return compare(Side("base", base), Side("candidate", candidate), limits).findings
@@ -141,41 +158,51 @@ def spread(run: Path, codec: str, base: str, candidate: str) -> None:
             )
 
 
-EQUAL = (World(0.02), World(0.02, skewed=True))
+EQUAL = (World(0.02), World(0.02, timed=False), World(0.02, skewed=True))
 WORSE = tuple(World(noise, 0.01) for noise in (0.012, 0.02, 0.03))
 
 
 def main() -> None:
     """Print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=1000, help="equal pairs; worse ones: a fifth")
+    parser.add_argument("--pairs", type=int, default=5000, help="equal pairs; worse ones: a fifth")
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=None, help="drawn anew when not given")
     parser.add_argument("--spread", nargs=4, metavar=("RUN", "CODEC", "BASE", "CANDIDATE"))
     arguments = parser.parse_args()
     if arguments.spread:
         spread(Path(arguments.spread[0]), *arguments.spread[1:])
         return
+    seed = secrets.randbits(32) if arguments.seed is None else arguments.seed
+    print(f"seed {seed}; behind each share its standard error\n")
+    numbers = itertools.count()
+
+    def seeds(count: int) -> list[Seed]:
+        return [(seed, number) for number in itertools.islice(numbers, count)]
+
     worse = max(1, arguments.pairs // 5)
     with ProcessPoolExecutor(arguments.processes) as pool:
         print("| equal pairs, noise of an image | pairs | failed, no limits | failed, default |")
         print("| :-- | --: | --: | --: |")
         for world in EQUAL:
-            print_row(world, pool.map(partial(false_alarms, world=world), range(arguments.pairs)))
+            task = partial(false_alarms, world=world)
+            print_row(world, pool.map(task, seeds(arguments.pairs), chunksize=10))
         print("\n| 1 % loss in DISTS, noise of an image | pairs | failed | DISTS named |")
         print("| :-- | --: | --: | --: |")
         for world in WORSE:
-            print_row(world, pool.map(partial(outcome, world=world, limits=Limits()), range(worse)))
+            losses = partial(outcome, world=world, limits=Limits())
+            print_row(world, pool.map(losses, seeds(worse), chunksize=10))
 
 
 def print_row(world: World, ends: Iterable[tuple[bool, bool]]) -> None:
     """Print a row: how many pairs, and in what share of them each came true."""
     outcomes = list(ends)
-    shares = (sum(end[k] for end in outcomes) / len(outcomes) for k in (0, 1))
-    skewed = ", skewed" if world.skewed else ""
+    shares = [sum(end[k] for end in outcomes) / len(outcomes) for k in (0, 1)]
+    errors = [np.sqrt(share * (1 - share) / len(outcomes)) for share in shares]
     cells = (
-        f"{world.noise:.1%}{skewed}",
+        world.title,
         str(len(outcomes)),
-        *(f"{share:.1%}" for share in shares),
+        *(f"{share:.1%} ± {error:.1%}" for share, error in zip(shares, errors, strict=True)),
     )
     print(f"| {' | '.join(cells)} |", flush=True)
 

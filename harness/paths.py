@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ from typing import Literal
 from harness.errors import HarnessError
 from harness.leftovers import mark, remove_folders, remove_tree
 
-PART_NAME = 40
-"""Characters of a file's name in that of its temporary file: names have at most 255 bytes."""
+_UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+"""Control characters, what breaks lines or turns the direction of text, and the stand-ins for bytes
+that are not UTF-8."""
 
 
 def data_folder(
@@ -52,6 +54,20 @@ def find_upstream(adapter: str) -> Path:
     return next((p for p in places if p.is_dir()), places[-1]).absolute()
 
 
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path or a name as messages show it: what a terminal would obey, or cannot print, escaped.
+
+    A name may hold any byte but ``/`` and 0: escape sequences of terminals, newlines, and bytes
+    that are not UTF-8.
+    """
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], os.fspath(path))
+
+
+def is_printable(name: str) -> bool:
+    """Whether a name can stand in records, tables and on a terminal as it is."""
+    return _UNPRINTABLE.search(name) is None
+
+
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``, renamed to ``path`` when the block succeeds.
@@ -62,7 +78,8 @@ def whole(path: Path) -> Iterator[Path]:
         OSError: The folder cannot be written, or the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name[:PART_NAME]}.{mark()}.part")
+    name = os.fsencode(path.name)[:200].decode(errors="ignore")  # the longest has 255 bytes
+    part = path.with_name(f".{name}.{mark()}.part")
     try:
         yield part
         part.replace(path)

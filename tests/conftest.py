@@ -21,6 +21,8 @@ def pytest_configure(config):
     """Give the tests a temporary folder of their own: runs outside them hold the machine's lock."""
     config.harness_tmp = tempfile.mkdtemp(prefix="harness-tests-")
     os.environ["TMPDIR"] = config.harness_tmp
+    os.environ.pop("XDG_RUNTIME_DIR", None)
+    os.environ.pop("XDG_RUNTIME_DIR", None)
     tempfile.tempdir = None
 
 

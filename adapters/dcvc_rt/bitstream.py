@@ -24,6 +24,8 @@ from harness.codec import BitstreamError
 
 MAGIC = 0xD4
 MAX_SIDE = 0xFFFF
+MAX_PIXELS = 1 << 26
+"""The largest image, 64 Mi pixels."""
 QPS = 64
 
 _FIELDS = struct.Struct(">BBHH")
@@ -91,6 +93,8 @@ def read(stream: bytes, numerics: Numerics, fingerprint: int) -> tuple[Header, b
             "the bytes are cut or damaged, or were encoded with other weights or, on the CPU, "
             "with another number of threads"
         )
+    if height * width > MAX_PIXELS:
+        raise BitstreamError(f"the header states an image of {height} x {width} pixels")
     return Header(found, qp, height, width), payload
 
 

@@ -24,7 +24,7 @@ from harness.codec.checkpoint import fingerprint, reading
 from harness.codec.files import checkout, weights_path
 
 from . import bitstream
-from .bitstream import MAX_SIDE, Header, Numerics
+from .bitstream import MAX_PIXELS, MAX_SIDE, Header, Numerics
 from .room import Room
 from .upstream import load, without_cuda
 
@@ -81,8 +81,10 @@ class DcvcRt(Codec, Profiled):
     def encode(self, image: Image) -> bytes:
         """See :class:`harness.codec.Codec`."""
         height, width, _ = image.shape
-        if max(height, width) > MAX_SIDE:
-            raise UnsupportedImage(f"{height} x {width} has a side over {MAX_SIDE} pixels")
+        if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+            raise UnsupportedImage(
+                f"{height} x {width} is more than {MAX_PIXELS} pixels, or {MAX_SIDE} on a side"
+            )
         qp: int = self.rate.options["qp"]
         signal = self._upstream.cuda_inference.replicate_pad(
             self._signal(image), -height % PADDING, -width % PADDING

@@ -26,7 +26,7 @@ from harness.codec import (
     UnsupportedImage,
     thread_count,
 )
-from harness.codec.bitstream import MAX_SIDE, HyperpriorStream
+from harness.codec.bitstream import MAX_PIXELS, MAX_SIDE, HyperpriorStream
 from harness.codec.checkpoint import fingerprint
 from harness.codec.files import checkout, weights_path
 
@@ -102,8 +102,10 @@ class HiFiC(Codec, Profiled):
     def encode(self, image: Image) -> bytes:
         """See :class:`harness.codec.Codec`."""
         height, width, _ = image.shape
-        if max(height, width) > MAX_SIDE:
-            raise UnsupportedImage(f"{height} x {width} has a side over {MAX_SIDE} pixels")
+        if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+            raise UnsupportedImage(
+                f"{height} x {width} is more than {MAX_PIXELS} pixels, or {MAX_SIDE} on a side"
+            )
         with upstream.on_device(self._module, self.device):
             output = self._network.compress(self._signal(image), silent=True)
         return HyperpriorStream(

@@ -12,8 +12,8 @@ bytes   meaning
 4       CRC-32 of the rest, begun with the fingerprint of the weights
 ======  ======================================================================
 
-Then the string of z, then that of y. Upstream's decoder checks nothing: it reads on beyond the end
-of what it is given. The CRC keeps cut and damaged bytes away from it.
+Then the string of z, then that of y, neither of them empty. Upstream's decoder checks nothing: it
+reads on beyond the end of what it is given. The CRC keeps cut and damaged bytes away from it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from harness.codec.bitstream import read_varint, varint
 
 MAGIC = 0xA6
 MAX_SIDE = 0xFFFF
+MAX_PIXELS = 1 << 26
+"""The largest image, 64 Mi pixels."""
 MAX_THREADS = 0xFF
 WORD_BYTES = 4
 
@@ -89,7 +91,11 @@ def read(stream: bytes, threads: int, fingerprint: int) -> tuple[Header, bytes, 
         damaged = check != _check(stream[:start], strings, fingerprint)
     if damaged:
         raise BitstreamError("the bytes are cut or damaged, or were encoded with other weights")
+    if height * width > MAX_PIXELS:
+        raise BitstreamError(f"the header states an image of {height} x {width} pixels")
     split = words * WORD_BYTES
+    if not 0 < split < len(strings) or len(strings) % WORD_BYTES:
+        raise BitstreamError("the coder's strings are empty or not whole words")
     return Header(encoded_with, height, width), strings[:split], strings[split:]
 
 

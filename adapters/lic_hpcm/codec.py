@@ -24,7 +24,7 @@ from harness.codec.checkpoint import fill, fingerprint
 from harness.codec.files import checkout, weights_path
 
 from . import bitstream
-from .bitstream import MAX_SIDE, MAX_THREADS, Header
+from .bitstream import MAX_PIXELS, MAX_SIDE, MAX_THREADS, Header
 from .padding import MULTIPLE, margins, padded
 from .upstream import load, without_cuda
 
@@ -80,8 +80,10 @@ class LicHpcm(Codec, Profiled):
     def encode(self, image: Image) -> bytes:
         """See :class:`harness.codec.Codec`."""
         height, width, _ = image.shape
-        if max(height, width) > MAX_SIDE:
-            raise UnsupportedImage(f"{height} x {width} has a side over {MAX_SIDE} pixels")
+        if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+            raise UnsupportedImage(
+                f"{height} x {width} is more than {MAX_PIXELS} pixels, or {MAX_SIDE} on a side"
+            )
         pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None]
         signal = functional.pad(pixels.float() / 255, margins(height, width))
         y, z = self._network.compress(signal)["strings"]

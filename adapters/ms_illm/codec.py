@@ -21,7 +21,7 @@ from harness.codec import (
     UnsupportedImage,
     thread_count,
 )
-from harness.codec.bitstream import MAX_SIDE, HyperpriorStream
+from harness.codec.bitstream import MAX_PIXELS, MAX_SIDE, HyperpriorStream
 from harness.codec.checkpoint import fill, fingerprint
 from harness.codec.files import weights_path
 
@@ -71,8 +71,10 @@ class MsIllm(Codec, Profiled):
     def encode(self, image: Image) -> bytes:
         """See :class:`harness.codec.Codec`."""
         height, width, _ = image.shape
-        if max(height, width) > MAX_SIDE:
-            raise UnsupportedImage(f"{height} x {width} has a side over {MAX_SIDE} pixels")
+        if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+            raise UnsupportedImage(
+                f"{height} x {width} is more than {MAX_PIXELS} pixels, or {MAX_SIDE} on a side"
+            )
         pixels = torch.tensor(image, device=self.device).permute(2, 0, 1)[None].float() / 255
         padding = (0, missing_to_least(width), 0, missing_to_least(height))
         signal = functional.pad(pixels, padding, mode="replicate")

@@ -7,6 +7,9 @@ from fractions import Fraction
 
 MAX_STAGES = 255
 MAX_INDEX_BITS = 16
+MAX_CHANNELS = 4096
+MAX_BLOCKS = 256
+"""A checkpoint states its own settings, and what it states is built before it is compared."""
 FACTORS = (16, 32, 64, 128)
 
 
@@ -39,8 +42,11 @@ class Settings:
             raise ValueError(f"stages must be from 1 to {MAX_STAGES}, not {self.stages}")
         if not 1 <= self.index_bits <= MAX_INDEX_BITS:
             raise ValueError(f"index_bits must be from 1 to {MAX_INDEX_BITS}")
-        if min(self.width, self.analysis_blocks, self.synthesis_blocks, self.latent) < 1:
-            raise ValueError("widths and numbers of blocks must be at least 1")
+        channels, blocks = (self.width, self.latent), (self.analysis_blocks, self.synthesis_blocks)
+        if not (min(channels) >= 1 and max(channels) <= MAX_CHANNELS):
+            raise ValueError(f"width and latent must be from 1 to {MAX_CHANNELS}")
+        if not (min(blocks) >= 1 and max(blocks) <= MAX_BLOCKS):
+            raise ValueError(f"numbers of blocks must be from 1 to {MAX_BLOCKS}")
 
     @property
     def words(self) -> int:

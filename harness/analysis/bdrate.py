@@ -15,17 +15,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis import bootstrap, pchip
-from harness.analysis.bootstrap import Interval
-from harness.analysis.comparison import Refused, comparable, mean_goodness
+from harness.analysis import intervals, pchip
+from harness.analysis.comparison import (
+    MIN_INSIDE,
+    MIN_OVERLAP,
+    MIN_POINTS,
+    Refused,
+    comparable,
+    mean_goodness,
+    require_overlap,
+)
 from harness.analysis.curves import Curve, Floats, curves_of
+from harness.analysis.intervals import Interval
 from harness.analysis.records import ImageSet, curve_records, image_sets, name_among
 from harness.catalog.metrics import Metric
-
-MIN_OVERLAP = 1 / 3
-"""Two curves of equally wide range that share a third of their union share half of each range.
-Under that, a curve of four points has about one interval inside, and the figure, quoted for the
-whole codec, is the interpolation of that one."""
 
 DEFAULT_ANCHORS = ("vtm", "jpeg-xl", "avif", "webp", "jpeg")
 """The anchor, if none is named: the first of these that was measured."""
@@ -36,7 +39,8 @@ class BDOptions:
     """How BD-rates are computed, and what is refused.
 
     Attributes:
-        min_overlap: Least share of the union of the two ranges of quality that both cover.
+        min_overlap: Least share of the narrower of the two ranges of quality that both cover.
+        min_points: Least number of rate points of a curve.
         pareto: Keep only the rate points on the Pareto front, in place of refusing a curve that
             is not monotone.
         exclude: By codec, a mean bpp; rate points under it are left out of its curve.
@@ -45,10 +49,11 @@ class BDOptions:
     """
 
     min_overlap: float = MIN_OVERLAP
+    min_points: int = MIN_POINTS
     pareto: bool = False
     exclude: Mapping[str, float] = field(default_factory=dict)
-    samples: int = bootstrap.SAMPLES
-    level: float = bootstrap.LEVEL
+    samples: int = intervals.SAMPLES
+    level: float = intervals.LEVEL
 
 
 @dataclass(frozen=True)
@@ -64,11 +69,11 @@ class BDRate:
         metric: The metric's name.
         image_set: Data set and resolution.
         percent: BD-rate of the curves of data set means by PCHIP; ``None`` where refused.
-        interval: Its paired bootstrap interval.
+        interval: Its interval over images; see :mod:`harness.analysis.intervals`.
         akima: The same figure by Akima interpolation.
         median: Median over images of the images' own BD-rates.
-        median_interval: Its paired bootstrap interval.
-        overlap: Share of the union of the two ranges of quality that both cover.
+        median_interval: Its interval over images.
+        overlap: Share of the narrower of the two ranges of quality that both cover.
         points: Rate points used, of the anchor and of the codec.
         images: Images used: those that both have at all rate points used.
         images_with_bd: Images that have a BD-rate of their own.
@@ -159,11 +164,13 @@ def _filled(
             raise Refused("no anchor", f"the anchor {cell.anchor} has no results here")  # noqa: TRY301
         facts["points"] = (len(anchor.rates), len(test.rates))
         anchor, test = comparable(
-            anchor, test, metric, pareto=options.pareto, exclude=exclude, notes=notes
-        )
+            anchor, test, metric, pareto=options.pareto, exclude=exclude, notes=notes,
+            min_points=options.min_points,
+        )  # fmt: skip
         facts |= {"points": (len(anchor.rates), len(test.rates)), "images": len(test.images)}
-        facts["overlap"] = share = _overlap(anchor, test, metric)
-        _require(share, options.min_overlap)
+        goodness = [mean_goodness(curve, metric)[1] for curve in (anchor, test)]
+        facts["overlap"] = float(pchip.overlap(*goodness))
+        require_overlap(anchor, test, metric, options.min_overlap)
         if cell.is_anchor:
             facts["percent"] = 0.0
         else:
@@ -174,28 +181,13 @@ def _filled(
     return replace(cell, **facts, notes=tuple(dict.fromkeys(notes)))
 
 
-def _overlap(anchor: Curve, test: Curve, metric: Metric) -> float:
-    goodness = [mean_goodness(curve, metric)[1] for curve in (anchor, test)]
-    return float(pchip.overlap(*goodness))
-
-
-def _require(share: float, least: float) -> None:
-    if share == 0:
-        raise Refused("no overlap", "the curves share no range of quality")
-    if share < least:
-        raise Refused(
-            f"overlap under {least:.0%}",
-            f"the curves share {share:.0%} of their range of quality, under {least:.0%}",
-        )
-
-
 def _of_means(anchor: Curve, test: Curve, metric: Metric, options: BDOptions) -> dict[str, Any]:
     """The BD-rate of the curves of means, and its interval."""
     curves = (*mean_goodness(anchor, metric), *mean_goodness(test, metric))
     return {
         "percent": bd_rate(*curves, method="pchip"),
         "akima": bd_rate(*curves, method="akima"),
-        "interval": bootstrap.mean_curve_interval(
+        "interval": intervals.mean_curve_interval(
             anchor, test, metric.sign, options.samples, options.level
         ),
     }
@@ -233,10 +225,11 @@ def _over_images(anchor: Curve, test: Curve, metric: Metric, options: BDOptions)
         test.bpp.T,
         sign * test.quality.T,
         options.min_overlap,
+        MIN_INSIDE,
     )
     values = values[~np.isnan(values)]
     facts: dict[str, Any] = {"images_with_bd": len(values)}
     if 2 * len(values) > len(test.images):
         facts["median"] = float(np.median(values))
-        facts["median_interval"] = bootstrap.median_interval(values, options.samples, options.level)
+        facts["median_interval"] = intervals.median_interval(values, options.level)
     return facts

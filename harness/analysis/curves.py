@@ -123,8 +123,13 @@ def _curve(rows: pd.DataFrame, metric: Metric) -> Curve:
 
 
 def _matrix(rows: pd.DataFrame, column: str, images: list[str], rates: pd.Index[str]) -> Floats:
-    table = rows.pivot_table(index="image", columns="rate", values=column, dropna=False)
-    return table.reindex(index=images, columns=rates).to_numpy(dtype=np.float64)
+    matrix = np.full((len(images), len(rates)), np.nan)
+    of_image, of_rate = (
+        pd.Index(names).get_indexer(pd.Index(rows[name]))
+        for name, names in (("image", images), ("rate", rates))
+    )
+    matrix[of_image, of_rate] = rows[column].to_numpy(dtype=np.float64)
+    return matrix
 
 
 def _why_missing(rows: pd.DataFrame, metric: str) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ def bd_rates(
     test_bpp: Floats,
     test_goodness: Floats,
     min_overlap: float = 0.0,
+    min_inside: int = 0,
 ) -> Floats:
     """BD-rate of R pairs of curves.
 
@@ -31,13 +32,14 @@ def bd_rates(
         anchor_goodness: float64, K x R, its quality; higher is better.
         test_bpp: float64, L x R.
         test_goodness: float64, L x R.
-        min_overlap: Least share of the union of the two ranges of quality that both cover.
+        min_overlap: Least share of the narrower of the two ranges of quality that both cover.
+        min_inside: Least number of points of either curve inside the range that both cover.
 
     Returns:
-        float64, R: percent; NaN where a curve is not monotone or the overlap is under the share.
+        float64, R: percent; NaN where a curve is not monotone, where nothing is covered by both, or
+        less than asked for.
     """
-    low = np.maximum(anchor_goodness.min(axis=0), test_goodness.min(axis=0))
-    high = np.minimum(anchor_goodness.max(axis=0), test_goodness.max(axis=0))
+    low, high = _common(anchor_goodness, test_goodness)
     share = overlap(anchor_goodness, test_goodness)
     usable = (
         _rises(anchor_bpp)
@@ -46,6 +48,7 @@ def bd_rates(
         & _rises(test_goodness)
         & (share > 0)
         & (share >= min_overlap)
+        & (np.minimum(*inside(anchor_goodness, test_goodness)) >= min_inside)
     )
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         area_test = integral(test_goodness, np.log10(test_bpp), low, high)
@@ -55,21 +58,46 @@ def bd_rates(
 
 
 def overlap(anchor_goodness: Floats, test_goodness: Floats) -> Floats:
-    """Share of the union of two ranges of quality that both cover, as ``bjontegaard`` has it.
+    """Share of the narrower of two ranges of quality that the other covers too.
 
     Args:
         anchor_goodness: float64, K or K x R.
         test_goodness: float64, L or L x R.
 
     Returns:
-        float64, scalar or R, in [0, 1].
+        float64, scalar or R, in [0, 1]; 1 where one range lies inside the other.
     """
-    lows = anchor_goodness.min(axis=0), test_goodness.min(axis=0)
-    highs = anchor_goodness.max(axis=0), test_goodness.max(axis=0)
+    low, high = _common(anchor_goodness, test_goodness)
+    narrower = np.minimum(np.ptp(anchor_goodness, axis=0), np.ptp(test_goodness, axis=0))
     with np.errstate(divide="ignore", invalid="ignore"):
-        common = np.minimum(*highs) - np.maximum(*lows)
-        share: Floats = np.maximum(common, 0) / (np.maximum(*highs) - np.minimum(*lows))
+        share: Floats = np.maximum(high - low, 0) / narrower
     return share
+
+
+def inside(
+    anchor_goodness: Floats, test_goodness: Floats
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """How many points of each of two curves lie in the range of quality that both cover.
+
+    Args:
+        anchor_goodness: float64, K or K x R.
+        test_goodness: float64, L or L x R.
+
+    Returns:
+        The anchor's and the test's, each scalar or R; the ends of the range count.
+    """
+    low, high = _common(anchor_goodness, test_goodness)
+    anchor, test = (
+        np.sum((low <= good) & (good <= high), axis=0) for good in (anchor_goodness, test_goodness)
+    )
+    return anchor, test
+
+
+def _common(anchor_goodness: Floats, test_goodness: Floats) -> tuple[Floats, Floats]:
+    """The ends of the range of quality that both cover; the low one is above where none is."""
+    low: Floats = np.maximum(anchor_goodness.min(axis=0), test_goodness.min(axis=0))
+    high: Floats = np.minimum(anchor_goodness.max(axis=0), test_goodness.max(axis=0))
+    return low, high
 
 
 def _rises(values: Floats) -> npt.NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -93,8 +94,21 @@ class ImageSet:
 
     @property
     def slug(self) -> str:
-        """The title for file names: letters, digits, dots, ``-`` and ``_`` alone."""
-        return "".join(c if c.isalnum() or c in "._-" else "-" for c in self.title)
+        """The title for file names; see :func:`slug_of`."""
+        return slug_of(self.title)
+
+
+LONGEST_SLUG = 64
+"""Characters; with all that stands around them a file's name stays under 255 bytes."""
+
+
+def slug_of(text: str) -> str:
+    """Text for file names: letters, digits, dots, ``-`` and ``_`` alone, long ones shortened."""
+    slug = "".join(c if c.isalnum() or c in "._-" else "-" for c in text)
+    if len(slug) <= LONGEST_SLUG:
+        return slug
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{slug[: LONGEST_SLUG - 9]}-{digest[:8]}"
 
 
 def image_sets(records: pd.DataFrame) -> Iterator[tuple[ImageSet, pd.DataFrame]]:

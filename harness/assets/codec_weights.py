@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.assets.digests import damage, remembered_sha256
-from harness.assets.download import download, is_offline
+from harness.assets.download import download, is_offline, unwritable
 from harness.catalog.codec_spec import CodecSpec, WeightsFile
 from harness.errors import HarnessError
 from harness.paths import cache_folder, find_weights
@@ -50,8 +50,11 @@ def fetch_weights(spec: CodecSpec, weights: WeightsFile) -> Fetched:
             f"weights {weights.file} were not downloaded: HARNESS_OFFLINE is set",
             f"unset it, or place the file at {path}",
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _check_space(path.parent, weights)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _check_space(path.parent, weights)
+    except OSError as error:
+        raise unwritable(path, error) from error
     answers = []
     for source in weights.sources:
         kind, place = split_source(source)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
+import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
-from harness.assets.download import DownloadError, download
+from harness.assets.download import DownloadError, download, unwritable
 from harness.catalog.datasets import DatasetSpec, FileSpec
-from harness.paths import cache_folder, whole
+from harness.paths import cache_folder, is_printable, shown, whole
+
+MAX_IMAGE_BYTES = 1 << 30
+"""The largest file of a data set: the largest image that is read has half as many bytes raw."""
 
 
 def cached_folder(name: str) -> Path:
@@ -44,15 +48,7 @@ def fetch_archive(spec: DatasetSpec) -> Path:
     archive = folder.with_suffix(".zip")
     with _locked(spec.name) as hashes:
         _download_known(spec.archive.url, archive, spec.archive.sha256, hashes)
-        try:
-            count = _unpack(archive, spec.archive.members, folder)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise DownloadError(f"{archive} cannot be unpacked: {error}") from error
-        if count != spec.count:
-            raise DownloadError(
-                f"{archive} has {count} images '{spec.archive.members}', not {spec.count}",
-                f"compare it with {spec.homepage}",
-            )
+        unpack(spec, archive, folder)
         archive.unlink()
     return folder
 
@@ -71,35 +67,107 @@ def _locked(name: str) -> Iterator[dict[str, str]]:
     path = cached_folder(name).with_suffix(".lock.json")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
+        path.touch()
+        file = path.open("r+", encoding="utf-8", errors="replace")
     except OSError as error:
-        raise DownloadError(
-            f"{path} cannot be written: {error.strerror}",
-            "set HARNESS_CACHE to a folder that can",
-        ) from error
+        raise unwritable(path, error) from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
-        text = file.read()
-        hashes: dict[str, str] = json.loads(text) if text else {}
+        hashes = recorded_hashes(path, file.read())
         before = dict(hashes)
         yield hashes
         if hashes != before:
-            file.seek(0)
-            file.truncate()
-            json.dump(hashes, file, indent=1)
+            try:  # in place, for others wait for this file; it grows, so what it held is kept
+                file.seek(0)
+                file.write(json.dumps(hashes, indent=1))
+                file.truncate()
+                file.flush()
+            except OSError as error:
+                raise unwritable(path, error) from error
 
 
-def _unpack(archive: Path, members: str, folder: Path) -> int:
-    """Extract the members that match a pattern; returns how many there are."""
-    folder.mkdir(exist_ok=True)
-    count = 0
+def recorded_hashes(path: Path, text: str) -> dict[str, str]:
+    """The hashes in a lock file, which is empty at first."""
+    try:
+        hashes = json.loads(text or "{}")
+        if all(isinstance(item, str) for pair in hashes.items() for item in pair):
+            return dict(hashes)
+    except (ValueError, AttributeError, RecursionError):
+        pass
+    raise DownloadError(
+        f"{path}, which holds the sha256 of what was downloaded, is damaged",
+        "delete it: the next download is then taken as it comes",
+    )
+
+
+def unpack(spec: DatasetSpec, archive: Path, folder: Path) -> None:
+    """Extract a data set's images, once the archive is seen to hold them and no more.
+
+    Only the last part of a member's name is used, so none is written outside the folder; nothing
+    but regular files is made; and no more is written than the archive's directory states.
+
+    Args:
+        spec: The data set, which has an archive.
+        archive: The zip file.
+        folder: Where the images go.
+
+    Raises:
+        DownloadError: The archive is damaged, has other images than the manifest states, or they
+            are too large; or the folder cannot be written.
+    """
+    try:
+        _unpack(spec, archive, folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    except DownloadError:
+        raise
+    except Exception as error:  # zipfile raises errors of every kind on damaged bytes
+        raise DownloadError(
+            f"{archive} cannot be unpacked: {error}", "delete it and try again"
+        ) from error
+
+
+def _unpack(spec: DatasetSpec, archive: Path, folder: Path) -> None:
+    assert spec.archive is not None  # noqa: S101
     with zipfile.ZipFile(archive) as opened:
-        for info in opened.infolist():
-            if info.is_dir() or "__MACOSX" in info.filename or not fnmatch(info.filename, members):
-                continue
-            path = folder / PurePosixPath(info.filename).name
-            with whole(path) as part, opened.open(info) as source, part.open("wb") as target:
+        chosen = [i for i in opened.infolist() if _is_image(i, spec.archive.members)]
+        members = {PurePosixPath(info.filename).name: info for info in chosen}
+        if not len(chosen) == len(members) == spec.count:
+            raise DownloadError(
+                f"{archive} has {len(members)} images '{spec.archive.members}', not {spec.count}",
+                f"compare it with {spec.homepage}",
+            )
+        if strange := [name for name in members if not is_printable(name) or "\\" in name]:
+            raise DownloadError(
+                f"{archive} has a member that is called {shown(strange[0])}",
+                f"compare it with {spec.homepage}",
+            )
+        if large := [n for n, info in members.items() if info.file_size > MAX_IMAGE_BYTES]:
+            raise DownloadError(
+                f"{archive} unpacks {large[0]} to {members[large[0]].file_size} bytes, and an "
+                f"image has at most {MAX_IMAGE_BYTES}",
+                f"compare it with {spec.homepage}",
+            )
+        folder.mkdir(exist_ok=True)
+        size, free = sum(i.file_size for i in members.values()), shutil.disk_usage(folder).free
+        if size > free:
+            raise DownloadError(
+                f"{archive} unpacks to {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free "
+                f"in {folder}",
+                "free some space, or name another folder in HARNESS_CACHE",
+            )
+        for name, info in members.items():
+            with (
+                whole(folder / name) as part,
+                opened.open(info) as source,
+                part.open("wb") as target,
+            ):
                 shutil.copyfileobj(source, target, 1 << 20)
-            count += 1
-    return count
+
+
+def _is_image(info: zipfile.ZipInfo, members: str) -> bool:
+    name = PurePosixPath(info.filename).name
+    is_link = stat.S_ISLNK(info.external_attr >> 16)
+    litter = "__MACOSX" in info.filename or name in {"", ".", ".."}
+    return not (info.is_dir() or is_link or litter) and fnmatch(info.filename, members)

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from harness.catalog.codec_spec import WeightsFile
 from harness.errors import Lack
-from harness.paths import cache_folder
+from harness.paths import cache_folder, is_printable
 
 SMALL_BYTES = 1 << 24
 """Files up to this size are read each time: that is as quick as looking them up."""
@@ -24,6 +24,8 @@ _CREATE = (
 )
 _SELECT = "SELECT facts FROM files WHERE kind = ? AND path = ? AND size = ? AND mtime_ns = ?"
 _REPLACE = "REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
+_DAMAGED = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+"""Of these the first is a table of other columns."""
 
 
 def sha256_of(path: Path) -> str:
@@ -68,7 +70,9 @@ class FileMemory:
     """Facts found in files, by path, size and modification time; processes may share it.
 
     It is kept in the user's cache and only saves work: where the cache cannot be written, files
-    are read each time. A context manager that writes new facts when it exits.
+    are read each time. A database that is damaged, or is none, is replaced by an empty one, and
+    facts that are not as they were written are not recalled. A context manager that writes new
+    facts when it exits.
 
     Args:
         kind: What is remembered; a new name when the same file would now give other facts.
@@ -89,21 +93,28 @@ class FileMemory:
         """
         if self._database is None:
             return None
-        with contextlib.suppress(sqlite3.Error, ValueError):
-            row = self._database.execute(_SELECT, (self._kind, *_state(path))).fetchone()
-            return None if row is None else json.loads(row[0])
-        return None
+        key = _state(path)
+        try:
+            row = self._database.execute(_SELECT, (self._kind, *key)).fetchone()
+        except sqlite3.Error as error:
+            self._abandon(error)
+            return None
+        except UnicodeEncodeError:  # the path is not UTF-8
+            return None
+        check, _, facts = ("" if row is None else str(row[0])).partition(" ")
+        return json.loads(facts) if facts and check == self._check(key, facts) else None
 
     def remember(self, path: Path, facts: Any) -> None:
         """Remember facts of a file in its present state: anything that JSON can hold."""
-        self._new.append((self._kind, *_state(path), json.dumps(facts)))
+        key = _state(path)
+        if is_printable(key[0]):
+            text = json.dumps(facts)
+            self._new.append((self._kind, *key, f"{self._check(key, text)} {text}"))
 
     def __enter__(self) -> Self:
         with contextlib.suppress(OSError, sqlite3.Error):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            database = sqlite3.connect(self._path)
-            database.execute(_CREATE)
-            self._database = database
+            self._database = self._connected()
         return self
 
     def __exit__(
@@ -115,9 +126,57 @@ class FileMemory:
         if self._database is None:
             return
         # In one transaction: each one syncs the disk, which costs more than reading a photograph.
-        with contextlib.suppress(sqlite3.Error), self._database:
-            self._database.executemany(_REPLACE, self._new)
-        self._database.close()
+        try:
+            with self._database:
+                self._database.executemany(_REPLACE, self._new)
+        except sqlite3.Error as fault:
+            self._abandon(fault)
+        else:
+            self._database.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        """The database, made anew where what is there is none, or not one of this class."""
+        try:
+            return self._opened()
+        except sqlite3.Error as error:
+            if not _is_damage(error):
+                raise
+        self._remove()
+        return self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._path)
+        try:
+            database.execute(_CREATE)
+            database.execute(_SELECT, ("", "", 0, 0))
+        except sqlite3.Error:
+            database.close()
+            raise
+        return database
+
+    def _abandon(self, error: sqlite3.Error) -> None:
+        """Go on without the database, and have a damaged one made anew the next time."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+        if _is_damage(error):
+            with contextlib.suppress(OSError):
+                self._remove()
+
+    def _remove(self) -> None:
+        journal = self._path.with_name(self._path.name + "-journal")  # of a write that was killed
+        for path in (journal, self._path):
+            path.unlink(missing_ok=True)
+
+    def _check(self, key: tuple[str, int, int], facts: str) -> str:
+        """A digest over a row, so that a changed byte of it is not taken for a fact."""
+        row = json.dumps([self._kind, *key, facts])
+        return hashlib.sha256(row.encode()).hexdigest()[:16]
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Whether a database must be replaced: others are locked, read-only or on a full disk."""
+    return getattr(error, "sqlite_errorcode", None) in _DAMAGED
 
 
 def _state(path: Path) -> tuple[str, int, int]:

@@ -21,6 +21,14 @@ class DownloadError(HarnessError):
     """A file that could not be downloaded, or is not the expected one."""
 
 
+def unwritable(path: Path, error: OSError) -> DownloadError:
+    """The error to raise when a file or folder of the cache could not be written."""
+    return DownloadError(
+        f"{path} cannot be written: {error.strerror or error}",
+        "free some space, or set HARNESS_CACHE to a folder that can be written",
+    )
+
+
 def is_offline() -> bool:
     """Whether ``HARNESS_OFFLINE`` forbids downloads."""
     return os.environ.get("HARNESS_OFFLINE", "") not in ("", "0")
@@ -67,7 +75,7 @@ def download(url: str, path: Path, sha256: str | None) -> str:
         reason = getattr(next(iter(error.args), None), "reason", error)  # urllib3's own, if any
         raise DownloadError(f"{url} could not be downloaded: {reason}", by_hand) from error
     except OSError as error:
-        raise DownloadError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise unwritable(path, error) from error
     except ValueError as error:  # pooch's answer to a wrong hash; it has deleted the file
         raise DownloadError(
             f"{url} gives a file whose sha256 is not {sha256}",

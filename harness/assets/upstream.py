@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from harness.assets.checkout import changed_files, head, wrong_checkout
-from harness.assets.download import is_offline
+from harness.assets.download import is_offline, unwritable
 from harness.catalog.codec_spec import CodecSpec, Upstream
 from harness.errors import HarnessError
 from harness.paths import find_upstream
@@ -41,12 +41,15 @@ def fetch_upstream(spec: CodecSpec) -> Path:
             f"{spec.upstream.repository} was not cloned: HARNESS_OFFLINE is set",
             "unset it, or name a checkout in HARNESS_UPSTREAM",
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        clone = Path(scratch) / folder.name
-        _clone(spec.upstream, clone)
-        _verify(clone, spec.upstream)
-        clone.rename(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+            clone = Path(scratch) / folder.name
+            _clone(spec.upstream, clone)
+            _verify(clone, spec.upstream)
+            clone.rename(folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
     return folder
 
 

@@ -81,7 +81,9 @@ def adapter_folders() -> Iterator[tuple[str, Path | ManifestError]]:
         elif (root / "codec.toml").is_file():
             yield root.name, root
         else:
-            yield from sorted((m.parent.name, m.parent) for m in root.glob("*/codec.toml"))
+            # Also one whose codec.toml is a link to nothing, which is then named.
+            folders = (f for f in root.iterdir() if os.path.lexists(f / "codec.toml"))
+            yield from sorted((folder.name, folder) for folder in folders)
     for point in entry_points(group="harness.codecs"):
         yield point.name, _package_folder(point)
 

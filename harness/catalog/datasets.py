@@ -8,12 +8,20 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from harness.catalog.forms import InnerPath, Name, Positive, Sha256
-from harness.catalog.record import read_record, written
+from harness.catalog.record import Rule, read_record, written
 from harness.errors import ManifestError
-from harness.paths import data_folder
+from harness.paths import data_folder, shown
+
+PackagedPath = Annotated[
+    InnerPath,
+    Rule(
+        "be a package's name and a path in it, such as 'skimage/data/coffee.png'",
+        pattern=r"[A-Za-z]\w*/.*",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class FileSpec:
     name: InnerPath
     sha256: Sha256 | None = None
     url: str = ""
-    package: InnerPath = ""
+    package: PackagedPath = ""
 
     def in_package(self) -> Path | None:
         """Where the installed package ships the file, or ``None``; the package is not imported."""
@@ -116,7 +124,7 @@ def load_datasets() -> DatasetCatalog:
     manifests: dict[str, list[Path]] = defaultdict(list)
     for folder in _folders():
         if not folder.is_dir():
-            problem = f"HARNESS_DATASETS names {folder}, which is not a folder"
+            problem = f"HARNESS_DATASETS names {shown(folder)}, which is not a folder"
             catalog.broken[str(folder)] = ManifestError(problem, "create it, or correct the name")
         for path in folder.glob("*.toml"):
             manifests[path.stem].append(path)

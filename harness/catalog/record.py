@@ -35,6 +35,7 @@ from typing import (
 
 from harness.catalog.toml import check_type, load_toml, unknown_key
 from harness.errors import ManifestError
+from harness.paths import shown
 
 T = TypeVar("T")
 
@@ -106,7 +107,7 @@ def read_record(record: type[T], path: Path) -> T:
             another type than the field; or a rule is broken. The file, the table, the key and
             the value are named.
     """
-    read: T = _record(record, load_toml(path), str(path))
+    read: T = _record(record, load_toml(path), shown(path))
     return read
 
 
@@ -115,8 +116,8 @@ def _record(record: Any, data: Mapping[str, Any], where: str) -> Any:
     missing = [name for name, key in known.items() if key.required and name not in data]
     lacking = f"{_shown(missing[0], known)} is missing" if missing else ""
     lacking = f"key {lacking}" if lacking.startswith("'") else lacking
-    if unknown := next((name for name in data if name not in known), None):
-        raise unknown_key(where, unknown, known, lacking)
+    if unknown := [name for name in data if name not in known]:
+        raise unknown_key(where, unknown[0], known, lacking)
     values = {known[n].field.name: _value(known[n].type, v, n, where) for n, v in data.items()}
     if lacking:
         raise ManifestError(f"{where}: {lacking}")
@@ -169,9 +170,10 @@ def _tables(inner: tuple[Any, ...], value: Any, key: str, where: str) -> dict[st
         return dict(value)
     read = {}
     for name, table in value.items():
-        _value(name_type, name, f"{key}.{name}", where)
-        check_type(dict, table, f"{key}.{name}", where)
-        read[name] = _record(item, table, f"{where} [{key}.{name}]")
+        full = f"{key}.{shown(name)}"
+        _value(name_type, name, full, where)
+        check_type(dict, table, full, where)
+        read[name] = _record(item, table, f"{where} [{full}]")
     return read
 
 

@@ -7,15 +7,20 @@ manifests of codecs and data sets are read by :mod:`harness.catalog.record`.
 from __future__ import annotations
 
 import difflib
+import stat
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from harness.errors import ManifestError
+from harness.paths import is_printable, shown
 
 T = TypeVar("T")
 _REQUIRED: Any = object()
+
+MAX_BYTES = 1 << 20
+"""The largest file that is read: those that come with the harness have 20 kB at most."""
 
 TYPE_NAMES = {
     str: "string",
@@ -58,9 +63,9 @@ class Table:
             raise ManifestError(f"{self.where}: '{key}' must be a list of strings")
         return value
 
-    def integer(self, key: str) -> int:
+    def integer(self, key: str, default: int = _REQUIRED) -> int:
         """An integer."""
-        value: int = self._take(key, int, _REQUIRED)
+        value: int = self._take(key, int, default)
         return value
 
     @overload
@@ -98,8 +103,8 @@ class Table:
         entries: dict[str, Any] = self._take(key, dict, {})
         for name, entry in entries.items():
             if not isinstance(entry, dict):
-                raise ManifestError(f"{self.where}: '{key}.{name}' must be a table")
-            yield name, Table(entry, f"{self.where} [{key}.{name}]")
+                raise ManifestError(f"{self.where}: '{key}.{shown(name)}' must be a table")
+            yield name, Table(entry, f"{self.where} [{key}.{shown(name)}]")
 
     def done(self) -> None:
         """Refuse keys that nothing took.
@@ -114,6 +119,8 @@ class Table:
 def check_type(kind: type, value: object, key: str, where: str) -> None:
     """Refuse a value that TOML does not give the type ``kind``; an integer may stand for a float.
 
+    A text is printed as it is, so it may hold no control characters but newlines and tabs.
+
     Raises:
         ManifestError: It names the key, the type that is wanted, and the value.
     """
@@ -121,6 +128,8 @@ def check_type(kind: type, value: object, key: str, where: str) -> None:
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         wanted = TYPE_NAMES[kind]
         raise ManifestError(f"{where}: '{key}' must be of type {wanted}, not {value!r}")
+    if isinstance(value, str) and not is_printable(value.replace("\n", " ").replace("\t", " ")):
+        raise ManifestError(f"{where}: '{key}' must not hold control characters, as {value!r} does")
 
 
 def unknown_key(where: str, key: str, known: Iterable[str], also: str = "") -> ManifestError:
@@ -134,19 +143,25 @@ def unknown_key(where: str, key: str, known: Iterable[str], also: str = "") -> M
     """
     near = difflib.get_close_matches(key, known := list(known), n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-    return ManifestError(f"{where}: unknown key '{key}'{also and f', and {also}'}", hint)
+    return ManifestError(f"{where}: unknown key '{shown(key)}'{also and f', and {also}'}", hint)
 
 
 def load_toml(path: Path) -> dict[str, Any]:
     """The content of a TOML file.
 
     Raises:
-        ManifestError: The file cannot be read or is not TOML.
+        ManifestError: The file cannot be read, is not TOML, or is larger than :data:`MAX_BYTES`.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ManifestError(f"{path}: {error}") from error
+        if not stat.S_ISREG(path.stat().st_mode):  # a named pipe would never end
+            raise ManifestError(f"{shown(path)}: it is not a regular file")
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
+            raise ManifestError(f"{shown(path)}: it has more than {MAX_BYTES} bytes")
+        return tomllib.loads(text.decode())
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, TOML or number
+        raise ManifestError(f"{shown(path)}: {shown(str(error))}") from error
 
 
 def read_toml(path: Path) -> Table:
@@ -155,4 +170,4 @@ def read_toml(path: Path) -> Table:
     Raises:
         ManifestError: The file cannot be read or is not TOML.
     """
-    return Table(load_toml(path), str(path))
+    return Table(load_toml(path), shown(path))

@@ -61,6 +61,7 @@ def command(
     from harness.gate.limits import Limits, read_limits
     from harness.gate.pairs import Side
     from harness.gate.report import comparison_markdown, comparison_tables, verdict_lines
+    from harness.text import printable
 
     if candidate is None and not (base_codec and candidate_codec):
         raise click.UsageError(
@@ -90,7 +91,7 @@ def command(
         for table in comparison_tables(comparison):
             print_report_table(table)
     for line in verdict_lines(comparison):
-        click.echo(line)
+        click.echo(printable(line))
     if comparison.regressions:
         sys.exit(1)
 
@@ -100,10 +101,7 @@ def _named(folder: Path, selector: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    from harness.errors import HarnessError
+    from harness.report.files import write_text, writing
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}") from error
+    with writing(str(path)):
+        write_text(path, text)

@@ -201,8 +201,8 @@ pareto_option = Shared(
 bd_options = combined(
     pareto_option,
     Shared(
-        "--min-overlap", type=click.FloatRange(0, 1), show_default="1/3", metavar="SHARE",
-        help="Least share of the two quality ranges that both curves must cover.",
+        "--min-overlap", type=click.FloatRange(0, 1), show_default="1/2", metavar="SHARE",
+        help="Least share of the narrower quality range that both curves must cover.",
     ),
     Shared(
         "--exclude", multiple=True, type=Exclusion(),

@@ -14,6 +14,10 @@ PLAIN_WIDTH = 200
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows of text under their columns; numbers stand right-aligned."""
+    from harness.text import one_line
+
+    columns = [one_line(column) for column in columns]
+    rows = [[one_line(cell) for cell in row] for row in rows]
     right = [all(_numeric(row[i]) for row in rows) for i in range(len(columns))]
     if sys.stdout.isatty():
         _print_rich(columns, rows, right)
@@ -42,12 +46,13 @@ def _print_rich(
 ) -> None:
     from rich.console import Console
     from rich.table import Table as RichTable
+    from rich.text import Text
 
     table = RichTable(box=None, header_style="bold", pad_edge=False)
     for column, to_right in zip(columns, right, strict=True):
-        table.add_column(column, justify="right" if to_right else "left", overflow="fold")
+        table.add_column(Text(column), justify="right" if to_right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     Console().print(table)
 
 

@@ -31,6 +31,8 @@ Part of the identity of every case of an adapter that imports this module.
 
 MAX_SIDE = (1 << 16) - 1
 """The longest side of a :class:`HyperpriorStream`'s image, in pixels."""
+MAX_PIXELS = 1 << 26
+"""The largest image of a :class:`HyperpriorStream`, 64 Mi pixels."""
 WORD_BYTES = 4
 """Range coders' strings are whole words of 32 bits."""
 
@@ -119,7 +121,7 @@ class HyperpriorStream:
             )
         split = words * WORD_BYTES
         sound = 0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE and 0 < split < len(payload)
-        if not sound or len(payload) % WORD_BYTES:
+        if not sound or height * width > MAX_PIXELS or len(payload) % WORD_BYTES:
             raise BitstreamError(f"the header states {height} x {width} pixels and {words} words")
         return cls(height, width, payload[:split], payload[split:])
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.codec import Unavailable
+from harness.codec import CodecError, Unavailable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,13 +26,6 @@ Part of the identity of every case of an adapter that imports this module.
 """
 
 REMEDY = "download it again, or name another checkpoint"
-
-_UNREADABLE = (
-    OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError,
-    AttributeError,
-)  # fmt: skip
-"""What torch, or a program that looks for its own things in a file, raises on any other file."""
-
 
 _OUT_OF_MEMORY = re.compile("out of memory|allocate memory")
 """Of the machine or the device, which is not the file's fault."""
@@ -51,7 +44,9 @@ def reading(path: Path, title: str) -> Iterator[None]:
     """
     try:
         yield
-    except _UNREADABLE as error:
+    except (CodecError, MemoryError):
+        raise
+    except Exception as error:  # torch raises errors of every kind on any other file
         if _OUT_OF_MEMORY.search(str(error)):
             raise
         problem = f"{path} is not a checkpoint of {title} ({reason(error)})"

@@ -8,10 +8,16 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis import pchip
-from harness.analysis.bdrate import MIN_OVERLAP, bd_rate
-from harness.analysis.bootstrap import CHUNK, LEVEL, mean_curve_interval
-from harness.analysis.comparison import Refused, comparable, mean_goodness
+from harness.analysis.bdrate import bd_rate
+from harness.analysis.comparison import (
+    MIN_OVERLAP,
+    Refused,
+    comparable,
+    mean_goodness,
+    require_overlap,
+)
 from harness.analysis.curves import Curve, Floats, curves_of
+from harness.analysis.intervals import CHUNK, LEVEL, mean_curve_interval
 from harness.catalog.metrics import Metric
 from harness.gate.finding import Finding
 from harness.gate.limits import Limits
@@ -49,12 +55,10 @@ def bd_change(
     try:
         before, after = (next(iter(curves_of(rows, metric).values())) for rows in (base, candidate))
         before, after = comparable(before, after, metric, pareto=False, exclude={}, notes=notes)
-        curves = (*mean_goodness(before, metric), *mean_goodness(after, metric))
-        share = float(pchip.overlap(curves[1], curves[3]))
-        if share < MIN_OVERLAP:
-            _refuse(share)
+        require_overlap(before, after, metric, MIN_OVERLAP)
     except Refused as refused:
         return replace(finding, note=refused.detail), np.empty(0)
+    curves = (*mean_goodness(before, metric), *mean_goodness(after, metric))
     same = bool((before.bpp == after.bpp).all() and (before.quality == after.quality).all())
     found = replace(
         finding,
@@ -70,13 +74,6 @@ def bd_change(
         note = "the curves are not monotone when base and candidate are exchanged on some images"
         return replace(found, verdict="not judged", note=note), flipped
     return found, flipped
-
-
-def _refuse(share: float) -> None:
-    raise Refused(
-        f"overlap under {MIN_OVERLAP:.0%}",
-        f"the curves share {share:.0%} of their range of quality, under {MIN_OVERLAP:.0%}",
-    )
 
 
 def _flipped(before: Curve, after: Curve, metric: Metric, signs: Floats) -> Floats:

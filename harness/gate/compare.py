@@ -18,7 +18,7 @@ from harness.gate.finding import Finding, Verdict
 from harness.gate.limits import Limits
 from harness.gate.pairs import Pairs, Side, pair
 from harness.gate.quality import quality_findings
-from harness.gate.speed import speed_findings
+from harness.gate.speed import judges_time, speed_findings, timings_of
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Comparison:
         findings: By image set, codec and rate point.
         notes: What could not be compared, and why.
         limits: What was judged by.
+        quality_level: The share of the limits' level that bits and quality had.
     """
 
     base: str
@@ -38,6 +39,7 @@ class Comparison:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     limits: Limits
+    quality_level: float
 
     @cached_property
     def regressions(self) -> tuple[Finding, ...]:
@@ -58,14 +60,15 @@ def compare(base: Side, candidate: Side, limits: Limits | None = None) -> Compar
     """
     limits = limits or Limits()
     pairs = pair(base, candidate)
+    timings = list(timings_of(pairs.base, pairs.candidate))
+    level = limits.level / 2 if judges_time(timings, limits) else limits.level
     findings = [
         *_status_findings(pairs, limits),
-        *quality_findings(pairs.base, pairs.candidate, limits),
-        *speed_findings(pairs.base, pairs.candidate, limits),
+        *quality_findings(pairs.base, pairs.candidate, limits, level),
+        *speed_findings(timings, limits),
     ]
-    return Comparison(
-        base.name, candidate.name, tuple(findings), tuple(_notes(pairs, limits)), limits
-    )
+    notes = tuple(_notes(pairs, limits))
+    return Comparison(base.name, candidate.name, tuple(findings), notes, limits, level)
 
 
 POINT = ["dataset", "resolution", "codec", "rate_index", "rate"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.analysis.bootstrap import Interval
+from harness.analysis.intervals import Interval
 from harness.analysis.records import ImageSet
 
 Kind = Literal["bits", "quality", "bd_rate", "speed", "status"]
@@ -41,7 +41,7 @@ class Finding:
         base: The base's mean; of times the median.
         candidate: The candidate's.
         change: Candidate less base; of a BD-rate percent; of times the ratio.
-        interval: Its 95 % paired bootstrap interval over images, for this comparison alone.
+        interval: Its 95 % interval over images, for this comparison alone.
         p: The chance of such a change for the worse (or for the better, where it is that)
             anywhere in the whole comparison where nothing has changed.
         images: How many images (cases, of a status) it is over.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.analysis.bootstrap import MIN_IMAGES
 from harness.analysis.curves import Floats, common_images, curves_of
+from harness.analysis.intervals import MIN_IMAGES
 from harness.analysis.records import ImageSet, curve_records, image_sets, metrics_in
 from harness.catalog.checkpoints import natural_key
 from harness.catalog.metrics import Metric

@@ -14,12 +14,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
-from harness.errors import HarnessError
+from harness.analysis.records import slug_of
 from harness.gate.flips import Change
 from harness.gate.history import History
-from harness.report.figures import COLUMN_WIDTH, PAGE_WIDTH, PANEL_HEIGHT
+from harness.report.figures import COLUMN_WIDTH, PAGE_WIDTH, PANEL_HEIGHT, save_figure
+from harness.report.files import writing
 from harness.report.style import MARKERS, PAPER
 from harness.report.tables import MINUS, Cell, Column, Table, number, words
+from harness.text import one_line
 
 MOST_LABELS = 8
 """Checkpoints that an axis names."""
@@ -73,18 +75,11 @@ def write_history(found: Sequence[History], by: str, out: Path) -> list[Path]:
         HarnessError: The folder cannot be written.
     """
     paths = []
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    with writing(f"figures to {out}"):
         for group in _groups(found):
             first = group[0]
-            stem = out / f"history-{first.codec}-{first.image_set.slug}-{first.metric.name}"
-            figure = draw_history(group, by)
-            for suffix, facts in ((".pdf", {"CreationDate": None}), (".png", None)):
-                paths.append(stem.with_name(f"{stem.name}{suffix}"))
-                with mpl.rc_context(PAPER):
-                    figure.savefig(paths[-1], metadata=facts)
-    except OSError as error:
-        raise HarnessError(f"cannot write figures to {out}: {error.strerror}") from error
+            stem = f"history-{slug_of(first.codec)}-{first.image_set.slug}-{first.metric.name}"
+            paths += save_figure(draw_history(group, by), out / stem)
     return paths
 
 
@@ -100,11 +95,13 @@ def draw_history(group: Sequence[History], by: str) -> Figure:
     for place, (history, color) in enumerate(zip(group, colors, strict=True)):
         x = [labels.index(c.label) for c in history.checkpoints]
         marker = MARKERS[place % len(MARKERS)]
-        axes.plot(x, history.means, color=color, marker=marker, label=history.rate)
+        rate = one_line(history.rate)
+        axes.plot(x, history.means, color=color, marker=marker, label=rate)
         for change in history.changes:
             _mark(axes, x[change.place - 1], x[change.place], history, change)
     _name_checkpoints(axes, labels)
-    axes.set_title(f"{first.title}, {first.image_set.title}, {_images(group)}", pad=4)
+    title = one_line(f"{first.title}, {first.image_set.title}")
+    axes.set_title(f"{title}, {_images(group)}", pad=4)
     axes.set_ylabel(first.metric.label)
     axes.set_xlabel(f"Checkpoint (by {by})")
     axes.set_axisbelow(True)
@@ -151,7 +148,7 @@ def _name_checkpoints(axes: Axes, labels: Sequence[str]) -> None:
     longest = max(len(label) for label in labels)
     slanted = longest * len(places) > 48  # noqa: PLR2004 - characters that fit under one column
     axes.set_xticklabels(
-        [labels[place] for place in places],
+        [one_line(labels[place]) for place in places],
         rotation=30 if slanted else 0,
         ha="right" if slanted else "center",
     )

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from xml.etree import ElementTree as ET
 
 from harness.gate.compare import Comparison
 from harness.gate.finding import Finding
 from harness.gate.report import sentence, subject_label, verdict_text
-
-FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What no XML 1.0 document may hold; programs' messages may."""
+from harness.text import printable
 
 
 def junit(comparison: Comparison) -> str:
@@ -21,7 +18,7 @@ def junit(comparison: Comparison) -> str:
     root = ET.Element("testsuites", name="harness compare")
     suites: dict[str, ET.Element] = {}
     for finding in comparison.findings:
-        name = _clean(f"{finding.codec} on {finding.image_set.title}")
+        name = printable(f"{finding.codec} on {finding.image_set.title}")
         if name not in suites:
             suites[name] = ET.SubElement(root, "testsuite", name=name)
         _test(suites[name], finding)
@@ -30,7 +27,7 @@ def junit(comparison: Comparison) -> str:
     _count(root)
     if comparison.notes:
         output = ET.SubElement(_first(root), "system-out")
-        output.text = _clean("\n".join(f"not compared: {note}" for note in comparison.notes))
+        output.text = printable("\n".join(f"not compared: {note}" for note in comparison.notes))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -38,14 +35,14 @@ def junit(comparison: Comparison) -> str:
 def _test(suite: ET.Element, finding: Finding) -> None:
     where = f" at {finding.rate}" if finding.rate else ""
     status = f" ({finding.subject})" if finding.kind == "status" else ""
-    name = _clean(f"{subject_label(finding)}{where}{status}")
+    name = printable(f"{subject_label(finding)}{where}{status}")
     test = ET.SubElement(suite, "testcase", name=name, classname=suite.attrib["name"])
     kind = {"worse": "failure", "did not run": "error", "not judged": "skipped"}
     if tag := kind.get(finding.verdict):
         message = finding.note if tag == "skipped" else sentence(finding)
-        mark = ET.SubElement(test, tag, message=_clean(message))
+        mark = ET.SubElement(test, tag, message=printable(message))
         if tag != "skipped":
-            mark.set("type", _clean(verdict_text(finding)))
+            mark.set("type", printable(verdict_text(finding)))
 
 
 def _count(element: ET.Element) -> None:
@@ -62,7 +59,3 @@ def _first(root: ET.Element) -> ET.Element:
     """The suite that holds what is about none of them."""
     suite = root.find("testsuite")
     return ET.SubElement(root, "testsuite", name="comparison") if suite is None else suite
-
-
-def _clean(text: str) -> str:
-    return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.analysis.bootstrap import SAMPLES
+from harness.analysis.intervals import SAMPLES
 from harness.catalog.metrics import BITRATE, METRICS, Limit
 from harness.catalog.toml import Table, read_toml
 from harness.errors import ManifestError, UnknownName
@@ -21,7 +21,8 @@ class Limits:
 
     Attributes:
         level: The chance that it fails where nothing has changed, over all it looks at. Half of
-            it goes to bits and quality, half to speed.
+            it goes to bits and quality, half to speed; bits and quality have all of it where no
+            time is judged.
         fail_on_missing: Whether cases that only the base has fail it.
         bits: Limit of the mean bitrate at a rate point.
         bd_rate: Limit of the BD-rate of the candidate against the base, in percent.

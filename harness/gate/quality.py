@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from harness.analysis.bootstrap import LEVEL, MIN_IMAGES, mean_interval
 from harness.analysis.curves import Floats
+from harness.analysis.intervals import LEVEL, MIN_IMAGES, mean_interval
 from harness.analysis.records import image_sets, metrics_in
 from harness.catalog.metrics import BITRATE, METRICS, Limit, Metric
 from harness.gate.bd import bd_change
@@ -21,29 +21,35 @@ WEIGHED: frozenset[Verdict] = frozenset({"worse", "better", "small", "no change"
 """Verdicts of a BD-rate that has been judged."""
 
 
-def quality_findings(base: pd.DataFrame, candidate: pd.DataFrame, limits: Limits) -> list[Finding]:
+def quality_findings(
+    base: pd.DataFrame, candidate: pd.DataFrame, limits: Limits, level: float
+) -> list[Finding]:
     """Bits and quality of a comparison; what was made with random weights is left out.
 
     Args:
         base: ``ok`` rows of the base; see :class:`harness.gate.pairs.Pairs`.
         candidate: The candidate's rows of the same cases, in the same order.
         limits: When a change counts.
+        level: The chance that any of them fails where nothing has changed.
     """
     scored = ~base["random"].astype(bool)
     base, candidate = (frame[scored].reset_index(drop=True) for frame in (base, candidate))
-    return _Quality(base, candidate, limits).findings()
+    return _Quality(base, candidate, limits, level).findings()
 
 
 class _Quality:
     """The findings of one comparison, and the family of tests that they share."""
 
-    def __init__(self, base: pd.DataFrame, candidate: pd.DataFrame, limits: Limits) -> None:
+    def __init__(
+        self, base: pd.DataFrame, candidate: pd.DataFrame, limits: Limits, level: float
+    ) -> None:
         self.base = base
         self.candidate = candidate
         images = self.base[["dataset", "image"]].drop_duplicates()
         names = zip(images["dataset"], images["image"], strict=True)
         self.units = {name: n for n, name in enumerate(names)}
         self.limits = limits
+        self.level = level
         self.family = FlipFamily(len(self.units), limits.samples)
 
     def findings(self) -> list[Finding]:
@@ -125,7 +131,7 @@ class _Quality:
         large = limit.reached(abs(harm), finding.base or 0.0)
         p = worse if harm > 0 else better
         verdict: Verdict = "no change"
-        if p <= self.limits.level / 2:
+        if p <= self.level:
             verdict = "small" if not large else "worse" if harm > 0 else "better"
         return replace(finding, verdict=verdict, p=p)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 
-from harness.analysis.bootstrap import MIN_IMAGES, Interval
+from harness.analysis.intervals import MIN_IMAGES, Interval
 from harness.catalog.metrics import BITRATE, METRICS
 from harness.gate.compare import Comparison
 from harness.gate.finding import Finding
+from harness.report.escape import code_for_markdown, for_html, for_markdown
 from harness.report.render import markdown
 from harness.report.tables import BLANK, MINUS, Cell, Column, Table, count, number, words
+from harness.text import one_line
 
 COLUMNS = (
     Column("measure", "Measure", is_text=True),
@@ -120,14 +121,15 @@ def comparison_markdown(comparison: Comparison) -> str:
     """A comment on a pull request: the verdict in sight, the tables folded."""
     outcome, *details = verdict_lines(comparison)
     mark = "❌" if comparison.regressions else "✅"
-    lines = [f"### {mark} {_plain(outcome)}", ""]
-    lines += [f"Base: `{comparison.base}`, candidate: `{comparison.candidate}`", ""]
-    lines += [f"- {_plain(line.strip())}" for line in details]
+    lines = [f"### {mark} {for_markdown(outcome)}", ""]
+    sides = [code_for_markdown(name) for name in (comparison.base, comparison.candidate)]
+    lines += [f"Base: {sides[0]}, candidate: {sides[1]}", ""]
+    lines += [f"- {for_markdown(line.strip())}" for line in details]
     lines += [""] if details else []
     for table in comparison_tables(comparison):
         lines += [
             "<details>",
-            f"<summary>{escape(table.title)}</summary>",
+            f"<summary>{for_html(one_line(table.title))}</summary>",
             "",
             markdown(table).split("\n", 2)[2],
             "</details>",
@@ -136,22 +138,14 @@ def comparison_markdown(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _plain(text: str) -> str:
-    """Text in which Markdown sees no mark."""
-    for mark in "\\`*_<>|[]":
-        text = text.replace(mark, f"\\{mark}")
-    return text.replace("\n", " ")
-
-
 def _remarks(comparison: Comparison, findings: list[Finding]) -> Iterator[str]:
-    limits = comparison.limits
     yield (
-        "Change: mean over the images of both sides; of times, the median ratio. 95%: paired "
-        "bootstrap, for this row alone."
+        "Change: mean over the images of both sides; of times, the median ratio. 95%: interval "
+        "over images, for this row alone."
     )
     yield (
         "p: the chance of such a change in any row where nothing has changed; a verdict needs "
-        f"p up to {limits.level / 2:g} and a change of a size that matters."
+        f"p up to {comparison.quality_level:g} and a change of a size that matters."
     )
     if any(0 < f.images < MIN_IMAGES for f in findings if f.kind not in {"status", "speed"}):
         yield f"Under {MIN_IMAGES} images nothing is judged but what did not run."

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from harness.analysis.bootstrap import LEVEL, MIN_IMAGES, median_interval
 from harness.analysis.conditions import CONDITIONS
 from harness.analysis.curves import Floats
+from harness.analysis.intervals import LEVEL, MIN_IMAGES, median_interval
 from harness.analysis.records import ImageSet
 from harness.gate.finding import Finding, Verdict
 from harness.gate.flips import FlipFamily, holm
@@ -57,21 +57,29 @@ class Timing:
         return len(self.pairs) >= MIN_IMAGES
 
     @property
+    def has_a_test(self) -> bool:
+        """Whether its samples suffice for either test, whatever the times are."""
+        return self.is_paired or self.is_ranked
+
+    @property
     def is_ranked(self) -> bool:
         """Whether there are too few images to pair, and enough raw samples of each."""
         least = min((len(side) for pair in self.pairs for side in pair), default=0)
         return not self.is_paired and least >= MIN_SAMPLES
 
 
-def speed_findings(base: pd.DataFrame, candidate: pd.DataFrame, limits: Limits) -> list[Finding]:
-    """The times of a comparison.
+def judges_time(timings: Sequence[Timing], limits: Limits) -> bool:
+    """Whether any of the times is judged. The times themselves do not decide it."""
+    return limits.slower is not None and any(timing.has_a_test for timing in timings)
+
+
+def speed_findings(timings: Sequence[Timing], limits: Limits) -> list[Finding]:
+    """The times of a comparison, judged at half of the level.
 
     Args:
-        base: ``ok`` rows of the base; see :class:`harness.gate.pairs.Pairs`.
-        candidate: The candidate's rows of the same cases, in the same order.
+        timings: From :func:`timings_of`.
         limits: When the candidate is slower.
     """
-    timings = list(_timings(base, candidate))
     paired = [n for n, timing in enumerate(timings) if timing.is_paired]
     ranked = [n for n, timing in enumerate(timings) if timing.is_ranked]
     chances = {
@@ -95,7 +103,7 @@ def _judged(timing: Timing, limits: Limits, chances: Sequence[float]) -> Finding
         base=float(np.median(medians[:, 0])),
         candidate=float(np.median(medians[:, 1])),
         change=float(np.median(ratios)),
-        interval=median_interval(ratios, limits.samples, LEVEL),
+        interval=median_interval(ratios, LEVEL),
         images=len(medians),
     )
     if not chances or limits.slower is None:
@@ -112,7 +120,13 @@ def _judged(timing: Timing, limits: Limits, chances: Sequence[float]) -> Finding
     return replace(finding, verdict=verdict, p=p)
 
 
-def _timings(base: pd.DataFrame, candidate: pd.DataFrame) -> Iterator[Timing]:
+def timings_of(base: pd.DataFrame, candidate: pd.DataFrame) -> Iterator[Timing]:
+    """What there is to compare in speed.
+
+    Args:
+        base: ``ok`` rows of the base; see :class:`harness.gate.pairs.Pairs`.
+        candidate: The candidate's rows of the same cases, in the same order.
+    """
     images = base[["dataset", "image"]].drop_duplicates()
     units = {key: n for n, key in enumerate(zip(images["dataset"], images["image"], strict=True))}
     keys = ["dataset", "resolution", "codec", "random"]
@@ -207,9 +221,10 @@ def _differs(base: pd.DataFrame, candidate: pd.DataFrame) -> str:
     """Which condition keeps the times apart; empty where they compare."""
     for column, name in CONDITIONS.items():
         a, b = (
-            set(rows[column].astype(object).fillna("").astype(str).replace("", "unknown"))
+            {"unknown" if pd.isna(value) or value == "" else str(value)
+             for value in rows[column].unique()}
             for rows in (base, candidate)
-        )
+        )  # fmt: skip
         if len(a | b) > 1:
             return f"not the same {name}: {', '.join(sorted(a))} against {', '.join(sorted(b))}"
     return "" if base["machine"].astype(bool).all() else "the machine is not known"

@@ -19,6 +19,7 @@ from harness.assets.download import is_offline
 from harness.catalog.datasets import DatasetSpec, FileSpec, load_datasets
 from harness.errors import HarnessError, ImageError, UnknownName
 from harness.images.index import image_facts, image_memory
+from harness.paths import is_printable, shown
 
 IMAGE_SUFFIXES = frozenset(
     (
@@ -27,6 +28,11 @@ IMAGE_SUFFIXES = frozenset(
     )
 )
 """The files in a folder that count as images. Those of the second line are refused by name."""
+
+UNPRINTABLE = (
+    "has a name that holds control characters, or bytes that are not UTF-8, and cannot stand in "
+    "records and tables; rename it"
+)
 
 
 @dataclass(frozen=True)
@@ -107,10 +113,13 @@ def resolve(name: str, *, download: bool = True, limit: int | None = None) -> Da
         raise catalog.broken[folder.name]
     if folder.name in specs:
         return _held_to(specs[folder.name], [folder], limit, download=False)
+    if not is_printable(folder.name):
+        raise HarnessError(f"folder {shown(folder)} {UNPRINTABLE.partition('; ')[0]}", "rename it")
     files = scan(folder)
     if not files:
         raise HarnessError(
-            f"folder {folder} holds no images", "their names must end in .png, .jpg or the like"
+            f"folder {shown(folder)} holds no images",
+            "their names must end in .png, .jpg or the like",
         )
     candidates = (_Candidate(path.relative_to(folder).as_posix(), path) for path in files)
     return _examined(folder.name, folder.name, "", candidates, limit)
@@ -142,15 +151,17 @@ def places(name: str) -> list[Path]:
 
 
 def scan(folder: Path) -> list[Path]:
-    """The image files of a folder and its subfolders, in natural order, without hidden ones."""
+    """The image files of a folder and its subfolders, in natural order, without hidden ones.
+
+    Whatever has an image's name and is no folder counts: a broken link or a named pipe is refused
+    by name when it is read.
+    """
     paths = (
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in IMAGE_SUFFIXES
         and not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
-        and (
-            path.is_file() or path.is_symlink()
-        )  # a broken link is refused by name when it is read
+        and (path.is_symlink() or not path.is_dir())
     )
     return sorted(paths, key=lambda path: _natural(path.relative_to(folder).as_posix()))
 
@@ -242,10 +253,13 @@ def _examined(
     with image_memory() as memory:
         for candidate in candidates:
             path = candidate.path
+            if not is_printable(candidate.name):
+                refused.append((path, UNPRINTABLE))
+                continue
             try:
                 facts = image_facts(path, memory)
             except ImageError as error:
-                refused.append((path, str(error).removeprefix(f"{path} ")))
+                refused.append((path, str(error).removeprefix(f"{shown(path)} ")))
                 continue
             if candidate.sha256 not in (None, facts.sha256):
                 reason = (
@@ -262,5 +276,5 @@ def _examined(
     if not images:
         path, reason = refused[0]
         others = f" ({len(refused) - 1} more were refused)" if len(refused) > 1 else ""
-        raise HarnessError(f"dataset '{name}' has no usable image: {path} {reason}{others}")
+        raise HarnessError(f"dataset '{name}' has no usable image: {shown(path)} {reason}{others}")
     return Dataset(name, title, licence, tuple(images), tuple(refused))

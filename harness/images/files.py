@@ -8,15 +8,18 @@ What is measured must be what the file shows, so no conversion silently loses an
   and the pixels are kept. PNG's gAMA and cHRM chunks are not applied.
 - Palettes are expanded, grayscale is replicated, fully opaque alpha is dropped.
 - Refused: transparency, more than 8 bits a channel, float, CMYK and other colour models, several
-  frames, damaged files, more than 2^28 pixels, and any format that is not in :data:`FORMATS`.
+  frames, damaged files, more than :data:`MAX_PIXELS`, what is not a regular file (a named pipe, a
+  device), and any format that is not in :data:`FORMATS`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
+import stat
 import threading
 import warnings
 from collections.abc import Iterator
@@ -32,12 +35,17 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from harness.codec import Image
 from harness.errors import HarnessError, ImageError
-from harness.paths import whole
+from harness.paths import shown, whole
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")
 """What is read, by Pillow's names. Others would silently lose depth or frames."""
 
-MAX_PIXELS = 2**28
+MAX_PIXELS = 178_956_970
+"""The largest image: where Pillow too takes a file for a decompression bomb. Photographs of 150
+megapixels are smaller. Reading takes up to :data:`BYTES_PER_PIXEL` for each pixel."""
+BYTES_PER_PIXEL = 8
+"""Pillow's 4, the array's 3 and some room: 1.4 GB for the largest image of plain RGB. Alpha, a
+palette or an ICC profile add a copy, of 4 bytes a pixel."""
 BITS = 8
 WHITE = 2**BITS - 1
 SIDEWAYS = (5, 6, 7, 8)
@@ -47,6 +55,8 @@ COMPRESS_LEVEL = 1
 """zlib's level in the PNGs that are written. Measured on a 4K and two Kodak photographs: 25 to 45 %
 of the time of the default, 6, for files from 7 % smaller to 10 % larger."""
 
+_STRIP = 256
+
 _MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"}
 _MODE_NAMES = {
     "CMYK": "is CMYK",
@@ -54,6 +64,11 @@ _MODE_NAMES = {
     "I": "has more than 8 bits a channel",
     "LAB": "is in the Lab colour space",
     "YCbCr": "is in the YCbCr colour space",
+}
+_KINDS = {
+    stat.S_IFDIR: os.strerror(errno.EISDIR),
+    stat.S_IFIFO: "it is a named pipe",
+    stat.S_IFSOCK: "it is a socket",
 }
 _CONVERT = "convert it to an 8-bit RGB PNG"
 _REPLACE = "download or export it again"
@@ -77,9 +92,9 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         had_exif = "exif" in image.info
         image.load()
         if image.format == "PNG" and "exif" in image.info and not had_exif:
-            raise ImageError(f"{path} has its EXIF data after its pixels", "save it again")
-        upright = ImageOps.exif_transpose(image)
-        return np.array(_in_srgb(_opaque(upright, path), path))
+            raise ImageError(f"{shown(path)} has its EXIF data after its pixels", "save it again")
+        ImageOps.exif_transpose(image, in_place=True)
+        return _as_array(_in_srgb(_opaque(image, path), path))
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
@@ -141,24 +156,44 @@ def round_to_uint8(values: npt.NDArray[np.floating[Any]]) -> Image:
 def _opened(path: Path) -> Iterator[PIL.Image.Image]:
     """Open a file and check what its header shows; any failure inside is an ImageError."""
     try:
+        size = _regular_size(path)
         with _open(path) as image:
             _check_header(image, path)
             yield image
-    except (ImageError, MemoryError):
+    except ImageError:
         raise
-    except FileNotFoundError as error:
-        raise ImageError(f"{path} does not exist", "check the path") from error
-    except (PermissionError, IsADirectoryError) as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror}", "check the path") from error
-    except PIL.UnidentifiedImageError as error:
-        if path.stat().st_size == 0:
-            raise ImageError(f"{path} is empty (0 bytes)", _REPLACE) from error
+    except MemoryError as error:
         raise ImageError(
-            f"{path} is damaged, or in none of the formats {', '.join(FORMATS)}",
+            f"{shown(path)} needs more memory than there is", "crop or scale it, or free memory"
+        ) from error
+    except PermissionError as error:
+        reason = f"cannot be read: {error.strerror}"
+        raise ImageError(f"{shown(path)} {reason}", "check the path") from error
+    except PIL.UnidentifiedImageError as error:
+        if size == 0:
+            raise ImageError(f"{shown(path)} is empty (0 bytes)", _REPLACE) from error
+        raise ImageError(
+            f"{shown(path)} is damaged, or in none of the formats {', '.join(FORMATS)}",
             _CONVERT,
         ) from error
     except Exception as error:  # Pillow's parsers raise errors of every kind on damaged bytes
-        raise ImageError(f"{path} is damaged: {error}", _REPLACE) from error
+        raise ImageError(f"{shown(path)} is damaged: {shown(str(error))}", _REPLACE) from error
+
+
+def _regular_size(path: Path) -> int:
+    """The size of a file in bytes; refused if it is none, for opening a named pipe never ends."""
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise ImageError(f"{shown(path)} does not exist", "check the path") from error
+    except (OSError, ValueError) as error:  # the latter of a name with a zero byte
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ImageError(f"{shown(path)} cannot be read: {reason}", "check the path") from error
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != stat.S_IFREG:
+        reason = _KINDS.get(kind, "it is a device")
+        raise ImageError(f"{shown(path)} cannot be read: {reason}", "name an image file")
+    return status.st_size
 
 
 def _open(path: Path) -> PIL.Image.Image:
@@ -176,16 +211,16 @@ def _open(path: Path) -> PIL.Image.Image:
 def _check_header(image: PIL.Image.Image, path: Path) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise ImageError(
-            f"{path} has {image.width} x {image.height} pixels, more than {MAX_PIXELS}",
+            f"{shown(path)} has {image.width} x {image.height} pixels, more than {MAX_PIXELS}",
             "crop or scale it",
         )
     if (frames := getattr(image, "n_frames", 1)) > 1:
-        raise ImageError(f"{path} has {frames} frames", "save the one to measure as a PNG")
+        raise ImageError(f"{shown(path)} has {frames} frames", "save the one to measure as a PNG")
     if image.mode not in _MODES:
         what = _MODE_NAMES.get(image.mode.partition(";")[0], f"is of mode {image.mode}")
-        raise ImageError(f"{path} {what}", _CONVERT)
+        raise ImageError(f"{shown(path)} {what}", _CONVERT)
     if _has_deep_samples(image):
-        raise ImageError(f"{path} {_MODE_NAMES['I']}", _CONVERT)
+        raise ImageError(f"{shown(path)} {_MODE_NAMES['I']}", _CONVERT)
 
 
 def _has_deep_samples(image: PIL.Image.Image) -> bool:
@@ -212,16 +247,31 @@ def _opaque(image: PIL.Image.Image, path: Path) -> PIL.Image.Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if np.asarray(image.getchannel("A")).min() < WHITE:
-            raise ImageError(f"{path} has transparent pixels", "flatten it onto a background")
-        return image.convert("RGB")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+            raise ImageError(
+                f"{shown(path)} has transparent pixels", "flatten it onto a background"
+            )
+    return _converted(image, "L" if image.mode in ("1", "L") else "RGB")
+
+
+def _converted(image: PIL.Image.Image, mode: str) -> PIL.Image.Image:
+    """The image in a mode; without a copy, unlike Pillow's own, where it has that already."""
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _as_array(image: PIL.Image.Image) -> Image:
+    """An RGB image as an array, row by row of :data:`_STRIP`: Pillow's own way takes two copies."""
+    array = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _STRIP):
+        bottom = min(top + _STRIP, image.height)
+        array[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return array
 
 
 def _in_srgb(image: PIL.Image.Image, path: Path) -> PIL.Image.Image:
     """An image of mode L or RGB, converted by its ICC profile to RGB in sRGB."""
     profile = image.info.get("icc_profile")
     if not profile:
-        return image.convert("RGB")
+        return _converted(image, "RGB")
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = "L" if source.profile.xcolor_space.strip() == "GRAY" else "RGB"
@@ -233,11 +283,13 @@ def _in_srgb(image: PIL.Image.Image, path: Path) -> PIL.Image.Image:
             ImageCms.Intent.RELATIVE_COLORIMETRIC,
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
-        matching = image if image.mode == mode else image.convert(mode)
-        return matching.convert("RGB") if _is_identity(to_srgb, mode) else to_srgb.apply(matching)
+        matching = _converted(image, mode)
+        return (
+            _converted(matching, "RGB") if _is_identity(to_srgb, mode) else to_srgb.apply(matching)
+        )
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
         raise ImageError(
-            f"{path} has an ICC profile that cannot be used: {error}",
+            f"{shown(path)} has an ICC profile that cannot be used: {error}",
             "convert it to sRGB, or remove the profile if it is wrong",
         ) from error
 

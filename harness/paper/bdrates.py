@@ -48,7 +48,8 @@ def bd_part(
         reference: What was published.
         metric_name: The metric.
         anchor: Another codec to compare with than the protocol's.
-        options: How BD-rates are computed; the protocol's exclusions are added.
+        options: How BD-rates are computed; the protocol's exclusions and its
+            least number of rate points are added.
 
     Raises:
         UnknownName: ``anchor`` is not in the results.
@@ -62,6 +63,7 @@ def bd_part(
     codecs += [] if chosen in codecs else [chosen]
     asked = replace(
         options or BDOptions(),
+        min_points=protocol.bdrate.min_points,
         exclude={k: v for k, v in protocol.bdrate.exclude.items() if k in measured},
     )
     records = results.quality[results.quality["codec"].isin(codecs)]

@@ -14,10 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from harness.analysis.records import slug_of
 from harness.catalog.metrics import Metric
 from harness.paper.crops import Box
 from harness.report.figures import PAGE_WIDTH, save_figure
 from harness.report.style import PAPER
+from harness.text import one_line
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -71,8 +73,7 @@ class Picture:
     @property
     def slug(self) -> str:
         """Its name in file names."""
-        stem = Path(self.image).stem
-        return "".join(c if c.isalnum() or c in "._-" else "-" for c in f"{self.dataset}-{stem}")
+        return slug_of(f"{self.dataset}-{Path(self.image).stem}")
 
 
 def write_pictures(pictures: Sequence[Picture], metric: Metric, out: Path) -> list[Path]:
@@ -81,7 +82,6 @@ def write_pictures(pictures: Sequence[Picture], metric: Metric, out: Path) -> li
     Returns:
         The paths written.
     """
-    out.mkdir(parents=True, exist_ok=True)
     paths = []
     for picture in pictures:
         paths += save_figure(draw_picture(picture, metric), out / f"pictures-{picture.slug}")
@@ -143,6 +143,7 @@ def _place(figure: Figure, inches: Sequence[float]) -> Axes:
 def _show(axes: Axes, pixels: Pixels, title: str, values: str) -> None:
     axes.imshow(pixels, interpolation="none", aspect="auto")
     axes.set_axis_off()
+    title = one_line(title)
     text = f"{title}\n{values}" if values else title
     axes.text(0.5, -0.02, text, transform=axes.transAxes, ha="center", va="top", fontsize=7.5)
 

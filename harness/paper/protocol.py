@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.analysis.comparison import FEWEST_POINTS, MIN_POINTS
 from harness.catalog.metrics import metric_named
 from harness.catalog.toml import Table, read_toml
 from harness.errors import ManifestError, UnknownName
@@ -20,12 +21,15 @@ class BDProtocol:
         metrics: One table each.
         codecs: The rows.
         exclude: By codec, the bpp under which its rate points are left out.
+        min_points: Least number of rate points of a curve; figures of curves with fewer than
+            usual say so.
     """
 
     anchor: str
     metrics: tuple[str, ...]
     codecs: tuple[str, ...]
     exclude: Mapping[str, float]
+    min_points: int = MIN_POINTS
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,10 @@ def _bdrate(section: Table, titles: Mapping[str, str]) -> BDProtocol:
     _all_listed(section, [anchor, *exclude], titles)
     if not all(isinstance(bpp, float | int) for bpp in exclude.values()):
         raise ManifestError(f"{section.where}: 'exclude' must give a bpp for each codec")
-    read = BDProtocol(anchor, _metrics(section), _codecs(section, titles), exclude)
+    min_points = section.integer("min_points", MIN_POINTS)
+    if min_points < FEWEST_POINTS:
+        raise ManifestError(f"{section.where}: 'min_points' must be at least {FEWEST_POINTS}")
+    read = BDProtocol(anchor, _metrics(section), _codecs(section, titles), exclude, min_points)
     section.done()
     return read
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.analysis import BDOptions
 from harness.catalog.metrics import metric_named
-from harness.errors import HarnessError, Status
+from harness.errors import Status
 from harness.paper.bdrates import bd_part
 from harness.paper.figures import GRID, paper_panels, write_rd_figures
 from harness.paper.pictures import Picture, write_pictures
@@ -19,6 +19,7 @@ from harness.paper.reference import Reference
 from harness.paper.results import PaperResults
 from harness.paper.runtime import runtime_parts
 from harness.report.figures import whole_figures
+from harness.report.files import write_text, writing
 from harness.report.html import page
 from harness.report.tables import Cell, Column, Table, make_table, words
 from harness.report.write import write_table
@@ -30,7 +31,8 @@ class PaperOptions:
 
     Attributes:
         anchor: Another codec for the BD-rates to compare with.
-        bd: How BD-rates are computed; the exclusions are the protocol's.
+        bd: How BD-rates are computed; exclusions and the least number of rate points are the
+            protocol's.
         device_gb: Memory of the device in GB, for the mark of what ran out of it.
     """
 
@@ -68,7 +70,7 @@ def write_paper(
     sections = paper_tables(results, reference, options or PaperOptions())
     sections["Pictures"] = [_captions(pictures, not_shown or {}, results, reference)]
     panels = paper_panels(results)
-    try:
+    with writing(f"to {out}"):
         figures = write_rd_figures(panels, out / "figures")
         shown = [out / "figures" / f"{stem}.png" for stem in whole_figures(panels)]
         shown += [path for path in figures if path.name == f"{GRID}.png"]
@@ -84,9 +86,7 @@ def write_paper(
         index = out / "index.html"
         title = f"{protocol.title}: the paper's tables and figures"
         text = page(title, _subtitle(results), panels, sections, shown)
-        index.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"cannot write to {out}: {error.strerror}") from error
+        write_text(index, text)
     return [index, *figures, *of_pictures, *tables]
 
 

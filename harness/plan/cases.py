@@ -18,6 +18,7 @@ from harness.environments.ready import Ready
 from harness.errors import Lack
 from harness.images.datasets import Dataset, SourceImage
 from harness.images.resolution import NATIVE, POLICY, Resolution, fits
+from harness.paths import shown
 from harness.plan.request import Settings
 
 PROTOCOL = 1
@@ -169,7 +170,7 @@ def make_plan(
         for batch in _batches(model, images, settings)
     ]
     refused = [
-        Skip(d.name, str(path), "native", reason) for d in datasets for path, reason in d.refused
+        Skip(d.name, shown(path), "native", reason) for d in datasets for path, reason in d.refused
     ]
     misfits = [skip for images in sets for skip in images.skipped]
     return Plan(tuple(batches), (*refused, *misfits))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.analysis.bdrate import BDOptions, BDRate
-from harness.analysis.bootstrap import MIN_IMAGES, Interval
+from harness.analysis.comparison import MIN_POINTS
+from harness.analysis.intervals import MIN_IMAGES, Interval
 from harness.catalog.metrics import METRICS
 from harness.report.style import legend_order
 from harness.report.tables import (
@@ -81,6 +82,10 @@ def remarks(options: BDOptions) -> list[str]:
     lines = [f"{sign} PCHIP over the range of quality that both curves cover."]
     if options.pareto:
         lines.append("Only rate points on the Pareto front are used.")
+    if options.min_points < MIN_POINTS:
+        lines.append(
+            f"Curves of {options.min_points} rate points are allowed, where {MIN_POINTS} are usual."
+        )
     for codec, bpp in options.exclude.items():
         lines.append(f"Rate points of {codec} under {bpp:g} bpp are excluded.")
     return lines
@@ -124,6 +129,6 @@ def _detail_row(cell: BDRate) -> list[Cell]:
         _interval(cell.median_interval),
         number(cell.akima, DECIMALS),
         number(percent, 0),
-        Cell(points, parts=cell.points) if any(cell.points) else Cell(BLANK),
+        Cell(points, parts=cell.points[::-1]) if any(cell.points) else Cell(BLANK),
         count(cell.images) if cell.images else Cell(BLANK),
     ]

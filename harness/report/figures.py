@@ -16,7 +16,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from harness.analysis.panels import Line, Panel
+from harness.report.files import write_figure
 from harness.report.style import PAPER, legend_order, style_of
+from harness.text import one_line
 
 COLUMN_WIDTH = 3.5
 PAGE_WIDTH = 7.16
@@ -50,7 +52,6 @@ def write_figures(panels: Sequence[Panel], out: Path) -> list[Path]:
     Returns:
         The paths written: ``rd-<set>-<metric>`` and ``rd-<set>``, each ``.pdf`` and ``.png``.
     """
-    out.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     by_set: dict[str, list[Panel]] = {}
     for panel in panels:
@@ -79,8 +80,8 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
     """Write a figure as ``.pdf`` and ``.png``; the paths written."""
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("pdf", "png")]
     # Without a date the same results give the same bytes.
-    figure.savefig(paths[0], metadata={"CreationDate": None})
-    figure.savefig(paths[1])
+    write_figure(figure, paths[0], {"CreationDate": None})
+    write_figure(figure, paths[1])
     return paths
 
 
@@ -157,7 +158,9 @@ def draw_axes(axes: Axes, panel: Panel, *, titled: bool = True) -> None:
 
 
 def _title(panel: Panel) -> str:
-    return f"{panel.image_set.title}, {panel.images} image{'s' if panel.images > 1 else ''}"
+    return (
+        f"{one_line(panel.image_set.title)}, {panel.images} image{'s' if panel.images > 1 else ''}"
+    )
 
 
 def _look(line: Line) -> dict[str, Any]:
@@ -170,7 +173,7 @@ def _look(line: Line) -> dict[str, Any]:
         "markeredgecolor": style.color if style.classical else "white",
         "markeredgewidth": 0.9 if style.classical else 0.4,
         "markersize": (3.4 if style.classical else 4.3) + (0.8 if style.marker in "PX*" else 0),
-        "label": line.title,
+        "label": one_line(line.title),
     }
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from harness.analysis.panels import Panel
+from harness.report.escape import for_html
 from harness.report.figures import scales_ms_ssim, uses_log_axis
 from harness.report.style import legend_order, style_of
 from harness.report.tables import Cell, Table
@@ -47,17 +47,17 @@ def page(
     headings = [*(["Rate-distortion curves"] if panels else []), *sections]
     parts = [CHART] if panels else []
     for heading, tables in sections.items():
-        parts.append(f'<h2 id="{_anchor(heading)}">{escape(heading)}</h2>')
+        parts.append(f'<h2 id="{_anchor(heading)}">{for_html(heading)}</h2>')
         parts += [_table(table) for table in tables]
     if figures:
         headings.append("Figures")
         parts.append('<h2 id="figures">Figures</h2>')
         parts += [_figure(path) for path in figures]
-    links = "".join(f'<a href="#{_anchor(h)}">{escape(h)}</a>' for h in headings)
+    links = "".join(f'<a href="#{_anchor(h)}">{for_html(h)}</a>' for h in headings)
     folder = files("harness.report") / "page"
     return Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(title),
-        subtitle=escape(subtitle),
+        title=for_html(title),
+        subtitle=for_html(subtitle),
         nav=links,
         body="\n".join(parts),
         # "</" would end the script element early, whatever stands around it.
@@ -97,10 +97,10 @@ def _panel(panel: Panel) -> dict[str, Any]:
 
 def _table(table: Table) -> str:
     heads = "".join(
-        f'<th class="{"text" if column.is_text else "number"}">{escape(column.title)}</th>'
+        f'<th class="{"text" if column.is_text else "number"}">{for_html(column.title)}</th>'
         for column in table.columns
     )
-    groups = "".join(f'<td colspan="{span}">{escape(group)}</td>' for group, span in table.groups)
+    groups = "".join(f'<td colspan="{span}">{for_html(group)}</td>' for group, span in table.groups)
     above = f'<tr class="groups">{groups}</tr>' if groups else ""
     rows = "\n".join(
         "<tr>"
@@ -111,7 +111,7 @@ def _table(table: Table) -> str:
         + "</tr>"
         for row in table.rows
     )
-    notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
+    notes = "".join(f"<li>{for_html(note)}</li>" for note in table.notes)
     grid = (
         f'<div class="scroll"><table><thead>{above}<tr>{heads}</tr></thead>\n'
         f"<tbody>{rows}</tbody></table></div>"
@@ -119,9 +119,9 @@ def _table(table: Table) -> str:
     body = (
         (grid if table.rows else "")
         + (f'<ol class="notes">{notes}</ol>' if notes else "")
-        + "".join(f'<p class="remarks">{escape(remark)}</p>' for remark in table.remarks)
+        + "".join(f'<p class="remarks">{for_html(remark)}</p>' for remark in table.remarks)
     )
-    title = escape(table.title)
+    title = for_html(table.title)
     if table.folded:
         return f"<details><summary>{title}</summary>{body}</details>"
     return f"<h3>{title}</h3>{body}"
@@ -133,13 +133,13 @@ def _cell(cell: Cell, notes: Sequence[str], *, is_text: bool) -> str:
         kinds.append("long")
     value = "" if cell.value is None else f' data-value="{cell.value!r}"'
     mark = f"<sup>{notes.index(cell.note) + 1}</sup>" if cell.note else ""
-    hint = f' title="{escape(cell.note)}"' if cell.note else ""
-    return f'<td class="{" ".join(kinds)}"{value}{hint}>{escape(cell.text)}{mark}</td>'
+    hint = f' title="{for_html(cell.note)}"' if cell.note else ""
+    return f'<td class="{" ".join(kinds)}"{value}{hint}>{for_html(cell.text)}{mark}</td>'
 
 
 def _figure(path: Path) -> str:
     data = base64.b64encode(path.read_bytes()).decode("ascii")
-    name = escape(path.stem)
+    name = for_html(path.stem)
     return (
         f'<figure><img alt="{name}" src="data:image/png;base64,{data}">'
         f"<figcaption>{name}.pdf</figcaption></figure>"

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from harness.report.tables import BLANK, MINUS, Cell, Table
+from harness.text import one_line
 
 COLUMN_WIDTH = 240.0
 """Of a page with two, in pt."""
@@ -69,9 +70,9 @@ def latex(table: Table) -> str:
             begin,
             r"\toprule",
             *_groups(table),
-            " & ".join(escape_latex(column.title) for column in table.columns) + r" \\",
+            _row([escape_latex(column.title) for column in table.columns]),
             r"\midrule",
-            *(" & ".join(_cell(cell, table.notes) for cell in row) + r" \\" for row in rows),
+            *(_row([_cell(cell, table.notes) for cell in row]) for row in rows),
             r"\bottomrule",
             end,
             *(_footnotes(table) if number == len(parts) else []),
@@ -81,9 +82,15 @@ def latex(table: Table) -> str:
     return "\n".join(lines)
 
 
+def _row(cells: Sequence[str]) -> str:
+    r"""A line of the grid; the one before it would take ``[`` or ``*`` for an option of its own."""
+    line = " & ".join(cells)
+    return f"{'{}' if line.startswith(('[', '*')) else ''}{line} \\\\"
+
+
 def escape_latex(text: str) -> str:
-    """Text in which LaTeX sees no command."""
-    return "".join(LATEX.get(character, character) for character in text)
+    """Text in one line in which LaTeX sees no command."""
+    return "".join(LATEX.get(character, character) for character in one_line(text))
 
 
 def _natural(table: Table, character: float) -> list[float]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 from typing import TYPE_CHECKING
 
+from harness.report.escape import for_csv, for_markdown
 from harness.report.tables import BLANK, Cell, Table
+from harness.text import printable
 
 if TYPE_CHECKING:
     import rich.table
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
 
 def markdown(table: Table) -> str:
     """GitHub's Markdown: best in bold, second underlined, footnotes below."""
-    heads = [escape_markdown(column.heading) for column in table.columns]
+    heads = [for_markdown(column.heading) for column in table.columns]
     rules = [":--" if column.is_text else "--:" for column in table.columns]
-    lines = [f"**{escape_markdown(table.title)}**", ""]
+    lines = [f"**{for_markdown(table.title)}**", ""]
     lines += [_pipes(heads), _pipes(rules)]
     for row in table.rows:
         lines.append(_pipes([_markdown_cell(cell, table.notes) for cell in row]))
     if table.notes or table.remarks:
         lines.append("")
-    lines += [f"<sup>{n}</sup> {escape_markdown(note)}  " for n, note in enumerate(table.notes, 1)]
-    lines += [f"{escape_markdown(remark)}  " for remark in table.remarks]
+    lines += [f"<sup>{n}</sup> {for_markdown(note)}  " for n, note in enumerate(table.notes, 1)]
+    lines += [f"{for_markdown(remark)}  " for remark in table.remarks]
     return "\n".join(lines) + "\n"
 
 
@@ -33,19 +34,17 @@ def _pipes(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def escape_markdown(text: str) -> str:
-    """Text in one line in which Markdown sees neither a mark nor HTML."""
-    return re.sub(r"([\\`*_|<])", r"\\\1", text.replace("\n", " "))
-
-
 def _markdown_cell(cell: Cell, notes: list[str]) -> str:
-    text = escape_markdown(cell.text)
+    text = for_markdown(cell.text)
     text = {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(cell.place, text)
     return f"{text}<sup>{notes.index(cell.note) + 1}</sup>" if cell.note else text
 
 
 def csv_text(table: Table) -> str:
-    """RFC 4180, numbers at full precision, blanks empty, footnotes in the last column."""
+    """RFC 4180, numbers at full precision, blanks empty, footnotes in the last column.
+
+    Text that a spreadsheet would take for a formula has an apostrophe before it.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     heads = [
@@ -53,12 +52,12 @@ def csv_text(table: Table) -> str:
         for column in table.columns
         for part in column.parts or ("",)
     ]
-    writer.writerow([*heads, *(["notes"] if table.notes else [])])
+    writer.writerow([*map(for_csv, heads), *(["notes"] if table.notes else [])])
     for row in table.rows:
         cells = list(zip(table.columns, row, strict=True))
         values = [value for column, cell in cells for value in _csv_values(cell, len(column.parts))]
         notes = "; ".join(f"{column.key}: {cell.note}" for column, cell in cells if cell.note)
-        writer.writerow([*values, *([notes] if table.notes else [])])
+        writer.writerow([*values, *([for_csv(notes)] if table.notes else [])])
     return out.getvalue()
 
 
@@ -67,7 +66,7 @@ def _csv_values(cell: Cell, parts: int) -> list[str]:
         return [_exact(value) for value in cell.parts] or [""] * parts
     if cell.value is not None:
         return [_exact(cell.value)]
-    return ["" if cell.text == BLANK else cell.text]
+    return ["" if cell.text == BLANK else for_csv(cell.text)]
 
 
 def _exact(value: float) -> str:
@@ -75,30 +74,30 @@ def _exact(value: float) -> str:
 
 
 def terminal(table: Table) -> rich.table.Table:
-    """A table for rich's console: best in bold, second underlined, footnotes below."""
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table as RichTable
+    """A table for rich's console: best in bold, second underlined, footnotes below.
 
-    styles = {1: "bold", 2: "underline"}
+    Cells are rich's texts and not its markup, so that ``[red]`` in a name stays what it is.
+    """
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
     notes = [f"[{n}] {note}" for n, note in enumerate(table.notes, 1)]
+    below = printable("\n".join([*notes, *table.remarks]))
     out = RichTable(
-        title=escape(table.title),
-        title_style="bold",
-        title_justify="left",
-        caption=escape("\n".join([*notes, *table.remarks])) or None,
-        caption_justify="left",
+        title=Text(printable(table.title), style="bold", justify="left"),
+        caption=Text(below, style="table.caption", justify="left") if below else None,
         box=box.SIMPLE_HEAD,
     )
     for column in table.columns:
-        out.add_column(escape(column.heading), justify="left" if column.is_text else "right")
+        heading = Text(printable(column.heading))
+        out.add_column(heading, justify="left" if column.is_text else "right")
+    styles = {1: "bold", 2: "underline"}
     for row in table.rows:
         texts = []
         for cell in row:
-            style = styles.get(cell.place)
-            text = escape(cell.text)
-            text = f"[{style}]{text}[/{style}]" if style else text
-            mark = escape(f" [{table.notes.index(cell.note) + 1}]") if cell.note else ""
-            texts.append(text + mark)
+            text = Text(printable(cell.text), style=styles.get(cell.place, ""))
+            mark = f" [{table.notes.index(cell.note) + 1}]" if cell.note else ""
+            texts.append(Text.assemble(text, mark))
         out.add_row(*texts)
     return out

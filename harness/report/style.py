@@ -76,6 +76,7 @@ PAPER: Any = {
     "pdf.fonttype": 42,  # TrueType: publishers refuse Type 3 fonts
     "ps.fonttype": 42,
     "svg.hashsalt": "harness",
+    "text.parse_math": False,  # a "$" in a name is no formula
 }
 """Matplotlib's settings for figures that go into a two-column paper as they are."""
 

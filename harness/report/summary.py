@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
-from harness.report.render import escape_markdown, markdown
+from harness.report.escape import for_html, for_markdown, path_for_markdown
+from harness.report.render import markdown
 from harness.report.tables import Table
+from harness.text import one_line
 
 
 def summary(
@@ -21,12 +22,12 @@ def summary(
         sections: Tables under their headings.
     """
     parts = [
-        f"# {escape_markdown(title)}",
-        f"{escape_markdown(subtitle)}. To point at and to sort: `index.html`.",
+        f"# {for_markdown(title)}",
+        f"{for_markdown(subtitle)}. To point at and to sort: `index.html`.",
     ]
-    parts += [f"![{figure}]({figure})" for figure in figures]
+    parts += [f"![{for_markdown(figure)}]({path_for_markdown(figure)})" for figure in figures]
     for heading, tables in sections.items():
-        parts += [f"## {escape_markdown(heading)}", *map(_table, tables)]
+        parts += [f"## {for_markdown(heading)}", *map(_table, tables)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -34,4 +35,4 @@ def _table(table: Table) -> str:
     text = markdown(table)
     if not table.folded:
         return text
-    return f"<details><summary>{escape(table.title)}</summary>\n\n{text}\n</details>"
+    return f"<details><summary>{for_html(one_line(table.title))}</summary>\n\n{text}\n</details>"

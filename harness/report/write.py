@@ -14,6 +14,7 @@ from harness.errors import HarnessError, Status
 from harness.report.bdtables import detail_tables, overview_tables
 from harness.report.coverage import coverage_table, failures_table
 from harness.report.figures import whole_figures, write_figures
+from harness.report.files import write_text, writing
 from harness.report.html import page
 from harness.report.latex import latex
 from harness.report.rates import rate_tables
@@ -55,7 +56,7 @@ def write_report(
     out = Path(out).expanduser()
     sections = report_tables(frame, anchor, options or BDOptions(), device_gb)
     panels = rd_panels(frame)
-    try:
+    with writing(f"the report to {out}"):
         figures = write_figures(panels, out / "figures")
         tables = [
             path
@@ -66,12 +67,10 @@ def write_report(
         index = out / "index.html"
         whole = [out / "figures" / f"{stem}.png" for stem in whole_figures(panels)]
         text = page(title, _subtitle(frame), panels, sections, whole)
-        index.write_text(text, encoding="utf-8")
+        write_text(index, text)
         shown = [path.relative_to(out).as_posix() for path in whole]
         text = summary(title, _subtitle(frame), shown, sections)
-        (out / "report.md").write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"cannot write the report to {out}: {error.strerror}") from error
+        write_text(out / "report.md", text)
     return [index, out / "report.md", *figures, *tables]
 
 
@@ -97,11 +96,10 @@ def report_tables(
 
 def write_table(table: Table, out: Path) -> list[Path]:
     """Write one table as Markdown, CSV and LaTeX; the paths written."""
-    out.mkdir(parents=True, exist_ok=True)
     paths = []
     for suffix, render in {"md": markdown, "csv": csv_text, "tex": latex}.items():
         paths.append(out / f"{table.slug}.{suffix}")
-        paths[-1].write_text(render(table), encoding="utf-8")
+        write_text(paths[-1], render(table))
     return paths
 
 

@@ -30,7 +30,14 @@ def _import_adapter() -> None:
 
 _import_adapter()
 
-from dcvc_rt.bitstream import HEADER_BYTES, Header, Numerics, read, write  # noqa: E402
+from dcvc_rt.bitstream import (  # noqa: E402 - made above
+    HEADER_BYTES,
+    MAX_PIXELS,
+    Header,
+    Numerics,
+    read,
+    write,
+)
 from dcvc_rt.capacity import missing_bytes, symbol_bits  # noqa: E402 - made above
 
 (SPEC,) = read_codec(FOLDER / "codec.toml")
@@ -73,6 +80,13 @@ def test_every_flipped_bit_is_noticed():
         damaged[position // 8] ^= 1 << position % 8
         with pytest.raises(BitstreamError):
             read(bytes(damaged), CPU, WEIGHTS)
+
+
+@pytest.mark.parametrize(("height", "width"), [(8193, 8192), (65535, 65535), (1025, 65535)])
+def test_a_header_of_more_pixels_than_the_bound_is_refused_before_anything_is_made(height, width):
+    assert height * width > MAX_PIXELS
+    with pytest.raises(BitstreamError, match=f"an image of {height} x {width} pixels"):
+        read(write(Header(CPU, 27, height, width), PAYLOAD, WEIGHTS), CPU, WEIGHTS)
 
 
 def test_a_bitstream_from_a_gpu_is_refused_on_the_cpu_by_name():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import zlib
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -15,6 +16,7 @@ from lacking import lack_of
 
 from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError
+from harness.codec.bitstream import varint
 from harness.environments.client import Limits, WorkerFailure
 from harness.environments.resident import ResidentCodec, WorkerSettings
 from harness.readiness.ready import Readiness
@@ -31,7 +33,7 @@ def _import_adapter() -> None:
 
 _import_adapter()
 
-from lic_hpcm.bitstream import Header, read, write  # noqa: E402 - made above
+from lic_hpcm.bitstream import MAX_PIXELS, Header, read, write  # noqa: E402 - made above
 from lic_hpcm.padding import margins, padded  # noqa: E402
 
 SPECS = {spec.name: spec for spec in read_codec(FOLDER / "codec.toml")}
@@ -78,6 +80,32 @@ def test_every_flipped_bit_is_noticed():
         damaged[position // 8] ^= 1 << position % 8
         with pytest.raises(BitstreamError):
             read(bytes(damaged), 1, WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("z", "y"),
+    [(b"", Y), (Z, b""), (b"", b""), (Z + b"?", Y), (Z, Y[:-1])],
+    ids=["no z", "no y", "nothing", "z not whole", "y not whole"],
+)
+def test_strings_that_no_range_coder_writes_are_refused(z, y):
+    with pytest.raises(BitstreamError, match="strings are empty or not whole words"):
+        read(write(HEADER, z, y, WEIGHTS), 1, WEIGHTS)
+
+
+def test_the_string_of_z_cannot_reach_beyond_the_bytes():
+    whole = write(HEADER, Z, Y, WEIGHTS)
+    for words in (len(Z + Y) // 4, 1 << 20, (1 << 35) - 1):
+        fields = whole[:6] + varint(words)
+        check = zlib.crc32(Z + Y, zlib.crc32(fields, WEIGHTS)).to_bytes(4, "big")
+        with pytest.raises(BitstreamError, match="strings are empty or not whole words"):
+            read(fields + check + Z + Y, 1, WEIGHTS)
+
+
+@pytest.mark.parametrize(("height", "width"), [(8193, 8192), (65535, 65535), (1025, 65535)])
+def test_a_header_of_more_pixels_than_the_bound_is_refused_before_anything_is_made(height, width):
+    assert height * width > MAX_PIXELS
+    with pytest.raises(BitstreamError, match=f"an image of {height} x {width} pixels"):
+        read(write(Header(1, height, width), Z, Y, WEIGHTS), 1, WEIGHTS)
 
 
 def test_another_number_of_threads_is_refused_by_name():

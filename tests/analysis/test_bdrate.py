@@ -15,7 +15,9 @@ from made_results import PHOTOGRAPHS, changed, curve, real_results, together
 from harness.analysis import BDOptions, BDRate, bd_rates, default_anchor
 from harness.analysis.bdrate import bd_rate
 from harness.analysis.curves import pareto_front
+from harness.analysis.intervals import mean_interval, median_interval, percentiles
 from harness.analysis.pchip import bd_rates as many_bd_rates
+from harness.analysis.pchip import overlap
 from harness.catalog.metrics import METRICS
 from harness.errors import UnknownName
 
@@ -167,9 +169,79 @@ def test_an_anchor_that_is_not_monotone_leaves_no_figure_for_anyone():
 def test_too_little_overlap_is_refused_unless_asked_for():
     frame = together(curve("anchor", RATES, PSNR), curve("test", RATES, [p + 9 for p in PSNR]))
     refused = cell(frame)
-    assert refused.reason == "overlap under 33%"
-    assert refused.overlap == pytest.approx(3 / 21)
+    assert refused.reason == "overlap under 50%"
+    assert refused.overlap == pytest.approx(3 / 12)
     assert cell(frame, min_overlap=0.1).percent < 0
+
+
+def test_a_narrow_curve_that_the_anchor_covers_wholly_has_a_figure():
+    """It covers a fifth of the union, and all of its own range."""
+    anchor = curve("anchor", [0.01 * 2**k for k in range(9)], [22.0 + 2.5 * k for k in range(9)])
+    test = curve("test", [0.1, 0.12, 0.145, 0.18], [30.5, 31.8, 33.0, 34.5])
+    found = cell(together(anchor, test))
+    assert found.reason == ""
+    assert found.overlap == 1
+    assert found.median is not None
+    assert cell(together(anchor, test), min_overlap=1.0).percent == found.percent
+
+
+def test_a_curve_between_two_points_of_the_anchor_is_refused_and_the_reason_says_so():
+    test = curve("test", [0.21, 0.24, 0.28, 0.32], [31.5, 32.0, 32.5, 33.9])
+    found = cell(together(curve("anchor", RATES, PSNR), test))
+    assert found.reason == "too few points in the common range"
+    assert found.detail == (
+        "anchor has 0 of its 5 rate points in the range of quality that both cover, 2 are needed"
+    )
+    assert found.overlap == 1
+    assert found.percent is None
+
+
+def test_an_image_needs_two_points_of_each_curve_inside_for_a_bd_rate_of_its_own():
+    wide = curve("test", RATES[:4], [28.5, 31.5, 35.0, 39.5], images=["one"])
+    between = curve("test", RATES[:4], [31.2, 32.0, 33.0, 33.9], images=["two"])
+    anchor = curve("anchor", RATES, PSNR, images=["one", "two"])
+    found = cell(together(anchor, wide, between))
+    assert found.percent is not None
+    assert found.images == 2
+    assert found.images_with_bd == 1
+
+
+@st.composite
+def overlapping(draw):
+    """Two curves that rise, of four to nine points each, at qualities of about 25 to 40."""
+    curves = []
+    for _ in range(2):
+        size = draw(st.integers(4, 9))
+        steps = st.lists(st.floats(0.05, 1), min_size=size, max_size=size)
+        bpp, psnr = (np.cumsum(draw(steps)) for _ in range(2))
+        curves.append((bpp, 25 + draw(st.floats(0, 3)) + 12 * psnr / psnr[-1]))
+    return curves
+
+
+@given(overlapping())
+@settings(max_examples=25)
+def test_anchor_and_test_exchanged_undo_each_other_and_are_refused_alike(curves):
+    first, second = (curve(name, *points) for name, points in zip(("anchor", "test"), curves,
+                                                                  strict=True))  # fmt: skip
+    one = cell(together(first, second), samples=20)
+    names = {"anchor": "test", "test": "anchor"}
+    swapped = together(*(f.assign(codec=f["codec"].map(names)) for f in (first, second)))
+    other = cell(swapped, samples=20)
+    assert other.reason == one.reason
+    assert other.overlap == pytest.approx(one.overlap)
+    if one.percent is not None:
+        assert (1 + one.percent / 100) * (1 + other.percent / 100) == pytest.approx(1)
+
+
+@given(overlapping(), st.floats(1, 3))
+@settings(max_examples=60)
+def test_what_the_union_allowed_the_narrower_range_allows(curves, shift):
+    """A third of the union is at least half of the narrower range."""
+    good = curves[0][1], curves[1][1] + 3 * shift
+    common = min(good[0].max(), good[1].max()) - max(good[0].min(), good[1].min())
+    union = max(good[0].max(), good[1].max()) - min(good[0].min(), good[1].min())
+    if common >= union / 3:
+        assert overlap(*good) >= 0.5 * (1 - 1e-12)
 
 
 def test_curves_that_share_no_quality_are_refused_whatever_was_asked():
@@ -280,6 +352,42 @@ def test_intervals_are_the_same_in_every_run_and_cover_what_they_should():
     low, high = np.quantile(np.median(drawn, axis=1), [0.025, 0.975])
     assert first.median_interval.low == pytest.approx(low, abs=0.4)
     assert first.median_interval.high == pytest.approx(high, abs=0.4)
+
+
+def test_quantiles_of_the_bootstrap_make_up_for_few_images():
+    """Phi(-+ sqrt(24/23) * 2.0687), the 97.5 % quantile of Student's t with 23 degrees."""
+    assert percentiles(24, 0.95) == pytest.approx((0.01729, 0.98271), abs=1e-5)
+    assert percentiles(100_000, 0.95) == pytest.approx((0.025, 0.975), abs=1e-5)
+
+
+def test_the_interval_of_a_mean_is_about_as_wide_as_students():
+    values = np.random.default_rng(3).normal(size=24)
+    found = mean_interval(values, 10_000, 0.95)
+    width = 2 * 2.0687 * values.std(ddof=1) / np.sqrt(24)
+    assert found.high - found.low == pytest.approx(width, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("images", "low"),
+    [
+        # Ranks 1 and 6 cover 96.88 %, ranks 2 and 5 78.13 %; ranks 7 and 18 of 24 cover 97.73 %,
+        # ranks 8 and 17 93.61 % (binomial): a share of 0.357 or 0.827 of a step further in.
+        (6, 0.3571),
+        (24, 6.8268),
+    ],
+)
+def test_the_interval_of_a_median_is_between_order_statistics(images, low):
+    values = np.random.default_rng(4).permutation(images).astype(float)
+    found = median_interval(values, 0.95)
+    assert found.low == pytest.approx(low, abs=1e-3)
+    assert found.low + found.high == pytest.approx(images - 1)
+
+
+def test_an_interval_is_not_given_where_the_images_cannot_cover_it():
+    assert median_interval(np.arange(5.0), 0.95) is None
+    assert median_interval(np.arange(6.0), 0.99) is None
+    assert median_interval(np.arange(8.0), 0.99) is not None
+    assert mean_interval(np.arange(5.0), 100, 0.95) is None
 
 
 def test_names_are_forgiving_and_unknown_ones_are_answered_with_the_nearest():

@@ -155,3 +155,12 @@ def test_every_source_in_the_catalogue_is_of_a_known_kind():
     specs = load_catalog().codecs.values()
     for source in {s for spec in specs for weights in spec.weights for s in weights.sources}:
         split_source(source)
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_the_remedy(spec, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
+    theirs = spec("https://localhost/low.pt")
+    with pytest.raises(HarnessError, match="cannot be written: Not a directory") as refused:
+        fetch_weights(theirs, theirs.weights[0])
+    assert "HARNESS_CACHE" in refused.value.remedy

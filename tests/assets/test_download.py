@@ -1,6 +1,10 @@
 """Downloads from a real server on the loopback interface, which can be told to misbehave."""
 
 import hashlib
+import io
+import shutil
+import stat
+import struct
 import threading
 import zipfile
 
@@ -182,6 +186,109 @@ def test_an_archive_without_the_images_is_reported_by_name(server, manifest, arc
     manifest(9, f'[archive]\nurl = "{server.address}/set.zip"\nmembers = "*set/*.png"\n')
     with pytest.raises(DownloadError, match=r"has 2 images '\*set/\*\.png', not 9"):
         resolve("mine")
+
+
+ARCHIVE = '[archive]\nurl = "{}/set.zip"\nmembers = "{}"\n'
+
+
+def zipped(**members):
+    """A zip of members by name, each the bytes, or the size that the archive states of it."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, content in members.items():
+            opened.writestr(name, bytes(1 << 20) if isinstance(content, int) else content)
+    archive = bytearray(data.getvalue())
+    for content in members.values():
+        if isinstance(content, int):
+            struct.pack_into("<I", archive, archive.index(b"PK\x01\x02") + 24, content)
+    return bytes(archive)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../escaped.png", "/etc/escaped.png", "a/../../../escaped.png", "set/../escaped.png"],
+)
+def test_no_member_of_an_archive_is_written_outside(
+    name, server, manifest, photograph, cache, tmp_path
+):
+    server.files["/set.zip"] = zipped(**{name: photograph})
+    manifest(1, ARCHIVE.format(server.address, "*.png"))
+    before = {path for path in tmp_path.rglob("*") if not path.is_relative_to(cache)}
+    (image,) = resolve("mine").images
+    assert image.path == cache / "datasets/mine/escaped.png"
+    assert {p for p in tmp_path.rglob("*") if not p.is_relative_to(cache)} == before
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"set/..": b"x"}, "has 0 images"),
+        ({"a/x.png": b"1", "b/x.png": b"2"}, "has 1 images"),
+        ({"a\\b.png": b"x"}, "has a member that is called"),
+        ({"a\x1b[2J.png": b"x"}, r"is called a\\x1b\[2J.png"),
+        ({"bomb.png": 1100 << 20}, "unpacks bomb.png to"),
+    ],
+    ids=["a folder", "one name twice", "a backslash", "an escape sequence", "a bomb"],
+)
+def test_a_hostile_archive_is_refused_before_anything_is_written(
+    members, reason, server, manifest, cache
+):
+    server.files["/set.zip"] = zipped(**members)
+    manifest(1, ARCHIVE.format(server.address, "*"))
+    with pytest.raises(DownloadError, match=reason) as refused:
+        resolve("mine")
+    assert str(refused.value).isprintable()
+    assert not list((cache / "datasets/mine").glob("*"))
+
+
+def test_links_and_encrypted_members_make_no_file(server, manifest, cache, photograph):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as opened:
+        link = zipfile.ZipInfo("link.png")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        opened.writestr(link, "/etc/passwd")
+        opened.writestr("real.png", photograph)
+    server.files["/set.zip"] = data.getvalue()
+    manifest(1, ARCHIVE.format(server.address, "*"))
+    assert [image.name for image in resolve("mine").images] == ["real.png"]
+
+    shutil.rmtree(cache)
+    nameless = zipped(**{"x.png": photograph})
+    server.files["/set.zip"] = nameless.replace(b"x.png", b"\0.png")
+    with pytest.raises(DownloadError):
+        resolve("mine")
+
+    encrypted = bytearray(zipped(**{"x.png": photograph}))
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        encrypted[encrypted.index(header) + flags] |= 1
+    shutil.rmtree(cache)
+    server.files["/set.zip"] = bytes(encrypted)
+    with pytest.raises(DownloadError, match=r"cannot be unpacked: .*encrypted"):
+        resolve("mine")
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"a": 1}', "\xff", "[" * 100_000])
+def test_a_damaged_record_of_hashes_is_named_with_the_remedy(content, server, manifest, cache):
+    server.files["/a.png"] = b"x"
+    manifest(1, f'[[file]]\nname = "a.png"\nurl = "{server.address}/a.png"\n')
+    (cache / "datasets").mkdir(parents=True)
+    (cache / "datasets/mine.lock.json").write_text(content, encoding="latin-1")
+    with pytest.raises(DownloadError, match="is damaged") as refused:
+        resolve("mine")
+    assert "delete it" in refused.value.remedy
+
+
+@pytest.mark.parametrize("kind", ["files", "archive"])
+def test_a_cache_that_cannot_be_written_is_named_with_the_remedy(
+    kind, server, manifest, tmp_path, monkeypatch
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
+    one = f'[[file]]\nname = "a.png"\nurl = "{server.address}/a.png"\n'
+    manifest(1, one if kind == "files" else ARCHIVE.format(server.address, "*"))
+    with pytest.raises(DownloadError, match="cannot be written: Not a directory") as refused:
+        resolve("mine")
+    assert "HARNESS_CACHE" in refused.value.remedy
 
 
 def test_what_is_not_an_archive_is_reported_by_name(server, manifest, photograph):

@@ -1,5 +1,7 @@
 """Manifests are read strictly, and one that is wrong harms no other."""
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -96,7 +98,7 @@ def test_an_invalid_manifest_is_reported_with_file_and_key(tmp_path, wrong, mess
     assert str(tmp_path) in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["My_Codec", "..", "a/b", "/a", "", "a@b", "a b"])
+@pytest.mark.parametrize("name", ["My_Codec", "..", "a/b", "/a", "", "a@b", "a b", "a" * 300])
 def test_a_codec_s_name_has_the_form_that_people_type(tmp_path, name):
     for text in (MINIMAL.replace('"mine"', f'"{name}"'), VARIANT.replace("mine-444", f'"{name}"')):
         with pytest.raises(ManifestError, match="must be lower case, with hyphens") as caught:
@@ -104,7 +106,13 @@ def test_a_codec_s_name_has_the_form_that_people_type(tmp_path, name):
         assert f"not {name!r}" in str(caught.value)
 
 
-@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/x", "..", ".", "", "a//b", "a\\\\b"])
+PATHS = (
+    *("../x", "a/../../x", "/etc/x", "..", ".", "", "a//b", "a\\\\b", "a\\nb"),
+    *("a" * 201, "ö" * 61, "a/" * 10 + "a"),
+)
+
+
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
     ("key", "text"),
     [
@@ -131,6 +139,56 @@ def test_a_rate_point_s_id_cannot_name_another_folder(tmp_path, rate):
 def test_an_environment_s_name_cannot_lead_to_another_recipe(tmp_path):
     with pytest.raises(ManifestError, match="'name' must begin with a letter or digit"):
         read(tmp_path, MINIMAL + '[environment]\nname = "../mine"')
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"a = " + b"[" * 100_000, "recursion"),
+        (b"a = " + b"9" * 5000, "limit"),
+        (b"'' = 1", "unknown key ''"),
+        (b'a = "\xff"', "utf-8"),
+        (b"#" * (1 << 21), "more than 1048576 bytes"),
+        (b'"\\u001b[31m" = 1', r"unknown key '\\x1b\[31m'"),
+        ("a pipe", "not a regular file"),
+        ("/dev/zero", "not a regular file"),
+        ("a folder", "not a regular file"),
+        ("codec.toml", "Too many levels of symbolic links"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_what_is_no_manifest_is_refused_and_affects_no_other(
+    content, reason, tmp_path, monkeypatch
+):
+    (tmp_path / "strange").mkdir()
+    path = tmp_path / "strange" / "codec.toml"
+    match content:
+        case bytes():
+            path.write_bytes(content)
+        case "a pipe":
+            os.mkfifo(path)
+        case "a folder":
+            path.mkdir()
+        case _:
+            path.symlink_to(content)
+    monkeypatch.setenv("HARNESS_ADAPTERS", str(tmp_path))
+    catalog = load_catalog()
+    assert "jpeg" in catalog.codecs
+    assert re.search(reason, str(catalog.broken["strange"]))
+    assert str(catalog.broken["strange"]).isprintable()
+
+
+def test_the_name_of_a_variant_is_escaped_in_its_error(tmp_path):
+    with pytest.raises(ManifestError, match=r"'variants\.\\x1b\[2J'") as caught:
+        read(tmp_path, VARIANT.replace("mine-444", '"\\u001b[2J"'))
+    assert str(caught.value).isprintable()
+
+
+def test_a_text_that_a_terminal_would_obey_is_refused(tmp_path):
+    with pytest.raises(ManifestError, match="'title' must not hold control characters") as caught:
+        read(tmp_path, MINIMAL.replace('title = "', 'title = "\\u001b[2J'))
+    assert str(caught.value).isprintable()
 
 
 def test_a_broken_manifest_breaks_only_its_own_codec():

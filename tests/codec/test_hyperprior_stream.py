@@ -61,7 +61,8 @@ def test_cut_damaged_and_other_bytes_are_refused():
 
 @pytest.mark.parametrize(
     ("height", "width", "hyperlatents", "latents"),
-    [(0, 8, b"hype", b"late"), (8, 70_000, b"hype", b"late"), (8, 8, b"", b"late"),
+    [(65_535, 65_535, b"hype", b"late"), (8193, 8192, b"hype", b"late"),
+     (0, 8, b"hype", b"late"), (8, 70_000, b"hype", b"late"), (8, 8, b"", b"late"),
      (8, 8, b"hype", b""), (8, 8, b"hype", b"lat")],
 )  # fmt: skip
 def test_a_header_that_no_encoder_writes_is_refused(height, width, hyperlatents, latents):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
-from made_results import changed, real_results, together
+from made_results import PHOTOGRAPHS, changed, real_results, together
 
 from harness.catalog.metrics import Limit
 from harness.errors import HarnessError, UnknownName
 from harness.gate.compare import compare
 from harness.gate.limits import Limits, read_limits
 from harness.gate.pairs import Side
+from harness.gate.report import comparison_markdown
 
 QUICK = Limits(samples=1000)
 
@@ -170,6 +173,26 @@ def test_times_of_unlike_conditions_are_not_compared(base, column, value):
     comparison = gate(base, base.assign(encode_ms=99.0, **{column: value}))
     assert verdicts(comparison, kind="speed") == {"not judged"}
     assert str(value) in only(comparison, kind="speed")[0].note
+
+
+@pytest.mark.parametrize(
+    ("candidate_machine", "slower", "level", "verdict"),
+    [("m1", 1.15, 0.025, "no change"), ("m2", 1.15, 0.05, "worse"), ("m1", None, 0.05, "worse")],
+)
+def test_quality_has_the_whole_level_where_no_time_is_judged(
+    base, candidate_machine, slower, level, verdict
+):
+    """Of the 64 ways to exchange sides on six images, two give so large a loss: p is 0.031."""
+    images = PHOTOGRAPHS[:6]
+    point = base[base["image"].isin(images) & (base["rate"] == "q45")].reset_index(drop=True)
+    loss = point["image"].map(dict(zip(images, [1, 1, 1, 1, 1, -0.1], strict=True)))
+    candidate = point.assign(psnr=point["psnr"] - loss, machine=candidate_machine)
+    found = gate(point, candidate, replace(QUICK, slower=slower))
+    (quality,) = only(found, kind="quality")
+    assert quality.verdict == verdict
+    assert quality.p == pytest.approx(2 / 64)
+    assert found.quality_level == level
+    assert f"p up to {level:g} and" in comparison_markdown(found)
 
 
 def test_times_with_other_versions_of_the_codecs_libraries_are_not_compared(base):

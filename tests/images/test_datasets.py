@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -308,7 +309,7 @@ def test_a_file_that_has_changed_is_read_again(folder):
 def test_a_cache_that_cannot_be_used_only_costs_time(state, tmp_path, monkeypatch):
     expected = resolve("sample")
     if state == "damaged":
-        (tmp_path / "cache/images.sqlite").write_bytes(b"not a database" * 100)
+        (tmp_path / "cache/files.sqlite").write_bytes(b"not a database" * 100)
     else:
         (tmp_path / "file").touch()
         monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
@@ -322,6 +323,42 @@ def test_many_may_share_the_index(folder):
         found = list(pool.map(resolve, [str(folder)] * 12))
     assert all(dataset == found[0] for dataset in found)
     assert len(found[0].images) == 12
+
+
+@pytest.mark.parametrize("state", ["garbage", "other columns", "cut", "zeroed pages"])
+def test_a_damaged_index_is_made_anew(state, folder, tmp_path):
+    for n in range(100):
+        write_png(folder / f"{n}.png", np.full((8, 8, 3), n, np.uint8))
+    expected = resolve(str(folder))
+    index = tmp_path / "cache/files.sqlite"
+    whole = index.read_bytes()
+    match state:
+        case "garbage":
+            index.write_bytes(b"not a database" * 1000)
+        case "other columns":
+            index.unlink()
+            with sqlite3.connect(index) as database:
+                database.execute("CREATE TABLE files (name TEXT)")
+        case "cut":
+            index.write_bytes(whole[: len(whole) // 2])
+        case "zeroed pages":
+            index.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+    for _ in range(2):  # the first may find the damage only when it writes
+        assert resolve(str(folder)) == expected
+    with sqlite3.connect(index) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert database.execute("SELECT count(*) FROM files").fetchone() == (100,)
+
+
+def test_a_changed_byte_of_the_index_is_never_taken_for_a_fact(folder, tmp_path):
+    write_png(folder / "a.png", np.zeros((8, 9, 3), np.uint8))
+    expected = resolve(str(folder))
+    index = tmp_path / "cache/files.sqlite"
+    whole = index.read_bytes()
+    row = whole.index(b"image 1")
+    for place in range(row, row + 400, 2):
+        index.write_bytes(whole[:place] + bytes((whole[place] ^ 1,)) + whole[place + 1 :])
+        assert resolve(str(folder)) == expected
 
 
 # The command

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -121,9 +123,38 @@ def test_no_figure_on_lpips_is_taken_for_published():
 def test_control_gic_is_excluded_below_its_bitrate_and_the_table_says_so():
     frame = together(everywhere("ms-illm"), everywhere("control-gic"))
     table = part(frame).table
-    assert cell(table, "Control-GIC", "kodak").value is None  # three of five points are left
-    assert "control-gic under 0.15 bpp excluded" in cell(table, "Control-GIC", "codec").note
+    assert "control-gic under 0.15 bpp excluded: r0, r1" in cell(table, "Control-GIC", "kodak").note
     assert "Rate points of control-gic under 0.15 bpp are excluded." in markdown(table)
+
+
+def three_points(codec, factor):
+    rates = [rate * factor for rate in RATES[1:4]]
+    return together(
+        *(
+            curve(codec, rates, DISTS[1:4], "dists", dataset=name, dists_card="dists-1")
+            for name in DATASETS
+        )
+    )
+
+
+def test_three_rate_points_give_a_figure_with_a_footnote_in_every_format():
+    found = part(together(everywhere("ms-illm"), three_points("hific", 1.5)))
+    figure = cell(found.table, "HiFiC", "kodak")
+    assert figure.value == pytest.approx(50)
+    assert figure.note == "hific has 3 rate points, 4 are usual"
+    for table in (found.table, *found.details):
+        for render in (markdown, latex, csv_text):
+            assert figure.note in render(table)
+        assert "Curves of 3 rate points are allowed, where 4 are usual." in markdown(table)
+
+
+def test_three_rate_points_are_refused_where_the_protocol_does_not_allow_them():
+    strict = replace(PROTOCOL, bdrate=replace(PROTOCOL.bdrate, min_points=4))
+    frame = together(everywhere("ms-illm"), three_points("hific", 1.5))
+    table = bd_part(select_results(frame, strict, ("all",)), REFERENCE, "dists").table
+    assert cell(table, "HiFiC", "kodak").value is None
+    assert cell(table, "HiFiC", "codec").note == "fewer than 4 rate points"
+    assert "3 rate points" not in markdown(table)
 
 
 def test_random_weights_never_enter_a_table_of_quality():

@@ -27,6 +27,11 @@ def test_the_protocol_of_progic_is_that_of_its_paper():
     assert protocol.metrics == ("lpips", "dists", "psnr", "ms_ssim", "clip_iqa")
 
 
+def test_three_rate_points_are_what_a_protocol_asks_for_and_four_are_usual(tmp_path):
+    assert find_protocol("progic", FOLDER).bdrate.min_points == 3
+    assert read(tmp_path, TEXT.replace("min_points = 3", "")).bdrate.min_points == 4
+
+
 def test_a_protocol_is_also_named_by_its_file(tmp_path):
     (tmp_path / "mine.toml").write_text(TEXT.replace('name = "progic"\ntitle', 'name = "a"\ntitle'))
     assert find_protocol(str(tmp_path / "mine.toml"), FOLDER).name == "a"
@@ -47,6 +52,7 @@ def test_a_misspelt_protocol_is_answered_with_the_nearest():
         ('metrics = ["lpips", "dists"]', 'metrics = ["lpip"]', "did you mean lpips"),
         ("control-gic = 0.15", 'control-gic = "low"', "a bpp for each codec"),
         ("crop = 256", "crop = 0", "over zero"),
+        ("min_points = 3", "min_points = 2", "'min_points' must be at least 3"),
     ],
 )
 def test_a_mistake_is_reported_by_name(tmp_path, old, new, problem):

@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from made_results import changed, curve, real_results, together
@@ -142,7 +143,7 @@ def test_markdown_cells_keep_to_their_columns():
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.replace(r"\|", "").count("|") for line in lines} == {3}
     assert "**2.25**<sup>2</sup>" in text
-    assert r"\<d>" in text
+    assert r"\<d\>" in text
     assert "<sup>1</sup> so\\_so" in text
 
 
@@ -163,6 +164,15 @@ def test_csv_has_the_numbers_in_full_and_blanks_empty():
     assert float(rows[1]["bd_rate"]) == pytest.approx(-100 * 2 / 3, rel=1e-12)
     assert rows[1]["points_codec"] == rows[1]["points_anchor"] == "5"
     assert rows[1]["interval_low"] == ""  # three images are too few
+
+
+def test_csv_tells_the_points_of_the_codec_from_those_of_the_anchor():
+    frame = together(curve("anchor", RATES, PSNR), curve("test", RATES[1:], PSNR[1:]))
+    cells = bd_rates(frame, METRICS["psnr"], "anchor", BDOptions(samples=50))
+    table = detail_tables(cells, BDOptions())[0]
+    (row,) = [r for r in csv.DictReader(io.StringIO(csv_text(table))) if r["codec"] == "TEST"]
+    assert (row["points_codec"], row["points_anchor"]) == ("4", "5")
+    assert find(table, "TEST", "points").text == "4 / 5"
 
 
 def test_a_refused_bd_rate_is_a_blank_with_its_reason_in_every_format():
@@ -319,12 +329,34 @@ def test_every_case_is_counted_and_every_failure_has_its_reason():
     coverage = coverage_table(frame)
     assert [c.text for c in coverage.rows[0]] == ["jpeg", "none", "15", "14", "1"]
     failures = [[c.text for c in cells] for cells in failures_table(frame).rows]
-    assert ["jpeg", "crashed", "SIGSEGV", "1", "killed by signal 11; log at x"] in failures
-    assert ["jpeg", "lpips blank", BLANK, "5", "no weights"] in failures
+    assert ["jpeg", "crashed", "SIGSEGV", "1", "15", "killed by signal 11; log at x"] in failures
+    assert ["jpeg", "lpips blank", BLANK, "5", "14", "no weights"] in failures
 
 
-def test_a_complete_run_says_so():
-    assert "Every case ended ok" in failures_table(curve("jpeg", RATES, PSNR)).remarks[0]
+def test_a_complete_run_says_so_and_which_metrics_it_has():
+    remarks = failures_table(curve("jpeg", RATES, PSNR)).remarks
+    assert remarks[0] == "Every case ended ok and has a value of PSNR."
+    assert remarks[1] == (
+        "Without any value: MS-SSIM, LPIPS, DISTS, CLIP-IQA (not asked for, or not finished)."
+    )
+
+
+def test_values_that_one_invocation_did_not_ask_for_are_blank_in_the_report():
+    """The same run, given first with DISTS for one codec, then without it for another."""
+    frame = together(
+        curve("jpeg", RATES, PSNR).assign(dists=0.1),
+        curve("webp", RATES, PSNR),
+        curve("glc", RATES, PSNR, weights="random"),
+    )
+    frame = changed(frame, {"image": "two", "codec": "jpeg"}, dists=np.nan,
+                    blanks=json.dumps({"dists": "under 16 pixels"}))  # fmt: skip
+    table = failures_table(frame)
+    assert [[c.text for c in cells] for cells in table.rows] == [
+        ["webp", "dists blank", BLANK, "15", "15", "not asked for, or not finished"],
+        ["jpeg", "dists blank", BLANK, "5", "15", "under 16 pixels"],
+    ]
+    assert not any("Every case" in remark for remark in table.remarks)
+    assert "Cases with random weights are never scored" in table.remarks[-1]
 
 
 def test_two_checkpoints_of_a_codec_are_two_rows_and_per_rate_weights_are_one():

@@ -1,0 +1,1 @@
+"""The parsers that are attacked, and the process that attacks one of them."""
