@@ -83,10 +83,8 @@ def run(effort: Effort) -> list[Tally]:
             files = Tally(f"no room for files: {disk.what}")
             for pages in sizes:
                 _attempt(disk, f"size={pages * PAGE}", bytes_, truth, report, launcher)
-            for count in _spread(disk.files, effort.of(*disk.attempts), choose):
-                _attempt(
-                    disk, f"size={ROOMY},nr_inodes={count + 1}", files, truth, report, launcher
-                )
+            for count in _spread(disk.files + 1, effort.of(*disk.attempts), choose):
+                _attempt(disk, f"size={ROOMY},nr_inodes={count}", files, truth, report, launcher)
             tallies += [bytes_, files]
     return tallies
 
