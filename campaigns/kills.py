@@ -48,7 +48,7 @@ PLACES = {
     "cases": "a shard of cases", "scores": "a shard of scores", "runs": "a manifest",
     "cards": "a card", "store.json": "store.json", "bitstreams": "a bitstream",
     "reconstructions": "a reconstruction", "logs": "a log", "damaged": "what is set aside",
-    "results": "the results folder itself",
+    "results": "the results folder itself", "codec-harness.lock": "the machine's lock",
 }  # fmt: skip
 
 
@@ -239,6 +239,8 @@ def _attack_name(kill: Kill, where: str, scenario: Scenario) -> str:
     """The row of the table in which a kill counts."""
     if kill.whom == "worker":
         return "SIGKILL of a worker, or of its supervisor"
+    if kill.whom == "cold":
+        return f"SIGKILL of the process group, at random: {scenario.name}, from python's start on"
     if kill.trap is None:
         return f"SIGKILL of the process group, at random: {scenario.name}"
     return f"SIGKILL armed: {scenario.name}, {_place(where)}"
