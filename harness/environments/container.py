@@ -66,10 +66,11 @@ def started(
     finally:
         with contextlib.suppress(docker.errors.APIError, requests.RequestException):
             container = client.containers.get(name)
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("ab") as file:
-                for part in container.logs(stream=True, follow=False):
-                    file.write(part[: max(0, LOG_BYTES - file.tell())])
+            with contextlib.suppress(OSError):  # where the disk is full, the records will say so
+                log.parent.mkdir(parents=True, exist_ok=True)
+                with log.open("ab") as file:
+                    for part in container.logs(stream=True, follow=False):
+                        file.write(part[: max(0, LOG_BYTES - file.tell())])
             container.remove(force=True)
 
 

@@ -384,3 +384,11 @@ def test_a_passing_blank_hides_no_value_of_an_earlier_card(tmp_path, photographs
     after = harness.load_results(tmp_path)
     assert list(after["psnr"]) == list(before["psnr"])
     assert json.loads(after["blanks"].item()) == {"ms_ssim": "out of memory on cuda"}
+
+
+def test_a_log_that_cannot_be_written_ends_the_run_with_its_name(tmp_path, photographs):
+    (tmp_path / "default").mkdir()
+    (tmp_path / "default" / "logs").write_text("in the way of the folder")
+    with pytest.raises(HarnessError, match=r"the log .*/logs/.* cannot be written") as caught:
+        measure(tmp_path, photographs, "well-behaved", limit=1)
+    assert "choose a writable folder" in caught.value.remedy
