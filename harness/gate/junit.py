@@ -21,16 +21,16 @@ def junit(comparison: Comparison) -> str:
     root = ET.Element("testsuites", name="harness compare")
     suites: dict[str, ET.Element] = {}
     for finding in comparison.findings:
-        name = _clean(f"{finding.codec} on {finding.image_set.title}")
+        name = clean(f"{finding.codec} on {finding.image_set.title}")
         if name not in suites:
             suites[name] = ET.SubElement(root, "testsuite", name=name)
         _test(suites[name], finding)
     for suite in suites.values():
-        _count(suite)
-    _count(root)
+        count(suite)
+    count(root)
     if comparison.notes:
         output = ET.SubElement(_first(root), "system-out")
-        output.text = _clean("\n".join(f"not compared: {note}" for note in comparison.notes))
+        output.text = clean("\n".join(f"not compared: {note}" for note in comparison.notes))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -38,17 +38,18 @@ def junit(comparison: Comparison) -> str:
 def _test(suite: ET.Element, finding: Finding) -> None:
     where = f" at {finding.rate}" if finding.rate else ""
     status = f" ({finding.subject})" if finding.kind == "status" else ""
-    name = _clean(f"{subject_label(finding)}{where}{status}")
+    name = clean(f"{subject_label(finding)}{where}{status}")
     test = ET.SubElement(suite, "testcase", name=name, classname=suite.attrib["name"])
     kind = {"worse": "failure", "did not run": "error", "not judged": "skipped"}
     if tag := kind.get(finding.verdict):
         message = finding.note if tag == "skipped" else sentence(finding)
-        mark = ET.SubElement(test, tag, message=_clean(message))
+        mark = ET.SubElement(test, tag, message=clean(message))
         if tag != "skipped":
-            mark.set("type", _clean(verdict_text(finding)))
+            mark.set("type", clean(verdict_text(finding)))
 
 
-def _count(element: ET.Element) -> None:
+def count(element: ET.Element) -> None:
+    """Write into a suite, or all of them, how many tests it holds and how they ended."""
     for attribute, path in {
         "tests": ".//testcase",
         "failures": ".//failure",
@@ -64,5 +65,6 @@ def _first(root: ET.Element) -> ET.Element:
     return ET.SubElement(root, "testsuite", name="comparison") if suite is None else suite
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """The text with a mark in place of each character that XML cannot hold."""
     return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
