@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
+import shutil
+import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+
+from harness.errors import HarnessError
+from harness.leftovers import mark, remove_folders
+
+PART_NAME = 40
+"""Characters of a file's name in that of its temporary file: names have at most 255 bytes."""
 
 
 def data_folder(
@@ -55,10 +63,63 @@ def whole(path: Path) -> Iterator[Path]:
         OSError: The folder cannot be written, or the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{path.name[:PART_NAME]}.{mark()}.part")
     try:
         yield part
         part.replace(path)
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def runtime_folder() -> Path:
+    """A folder for temporary files that no other user can enter; it is created.
+
+    It is in the temporary folder, or, where another user put something in its place, in the cache.
+
+    Raises:
+        HarnessError: Neither can be made, for example because the disk is full.
+    """
+    first = Path(tempfile.gettempdir()) / f"codec-harness-{os.getuid()}"
+    for folder in (first, cache_folder() / "runtime"):
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+                continue
+            folder.chmod(0o700)
+        except OSError as error:
+            raise _no_room(folder, error) from error
+        return folder
+    raise HarnessError(f"{first} belongs to another user", "set TMPDIR to a folder of your own")
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A private temporary folder, removed at the end; those that killed processes left go first.
+
+    Its path is short, so that a Unix socket in it can be bound.
+
+    Raises:
+        HarnessError: It cannot be made, for example because the disk is full.
+    """
+    parent = runtime_folder()
+    remove_folders(parent)
+    folder = parent / mark()
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise _no_room(folder, error) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _no_room(folder: Path, error: OSError) -> HarnessError:
+    return HarnessError(
+        f"the temporary folder {folder} cannot be made: {error.strerror or error}",
+        "free space there, or set TMPDIR to a folder that has some",
+    )

@@ -13,6 +13,7 @@ import pyarrow as pa
 from harness.errors import HarnessError, Status
 from harness.store import schema
 from harness.store.bundle import results_folder
+from harness.store.documents import DamagedDocument
 from harness.store.records import CaseRecord
 from harness.store.run_store import check_version
 from harness.store.shards import DamagedShard, latest, list_shards, read_shard
@@ -58,7 +59,10 @@ def run_folders(folder: Path) -> Iterator[Path]:
 
 
 def _load_run(folder: Path) -> pd.DataFrame:
-    check_version(folder)
+    try:
+        check_version(folder)
+    except DamagedDocument as error:
+        warnings.warn(str(error), stacklevel=3)
     cases = _read_all(folder / "cases", schema.CASES, ["case"])
     scores = _read_all(folder / "scores", schema.SCORES, ["case", "metric"])
     frame = cases.to_pandas()

@@ -59,6 +59,12 @@ class CaseRecord:
     bytes: int | None = column("length of the bitstream", "B")
     bpp: float | None = column("8 * bytes / (height * width)", "bit/px")
     bitstream_sha256: str | None = column("sha256 of the bitstream")
+    picture_sha256: str | None = column(
+        "sha256 of the decoded picture: its uint8 pixels, height x width x 3, in C order"
+    )
+    reconstruction_sha256: str | None = column(
+        "sha256 of the PNG that is kept of the decoded picture; null where none is kept"
+    )
     deterministic: bool | None = column(
         "whether repeated encodes gave the same bytes; null: encoded once"
     )

@@ -11,6 +11,7 @@
         bitstreams/           codec/rate/data set/resolution/image
         reconstructions/      the same, PNG
         logs/                 what the codecs printed
+        damaged/              what was found to have changed, set aside
 
 Shards are only ever added, complete; merging replaces several by one with the same rows. So any
 process may be killed at any time, and several may work in one folder at once.
@@ -18,9 +19,9 @@ process may be killed at any time, and several may work in one folder at once.
 
 from __future__ import annotations
 
-import json
-import re
+import hashlib
 import time
+import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,19 +32,15 @@ import numpy as np
 import pyarrow as pa
 
 from harness.errors import HarnessError
+from harness.leftovers import remove_parts
 from harness.store import schema
+from harness.store.documents import DamagedDocument, read_json, write_json
+from harness.store.files import case_file
+from harness.store.integrity import DAMAGED
 from harness.store.records import CaseRecord, ScoreRecord
-from harness.store.shards import (
-    DamagedShard,
-    latest,
-    list_shards,
-    read_shard,
-    write_bytes,
-    write_shard,
-)
+from harness.store.shards import DamagedShard, latest, list_shards, read_shard, write_shard
 
 MERGE_FROM = 64
-STALE_SECONDS = 24 * 3600
 
 
 @dataclass
@@ -55,6 +52,11 @@ class CaseState:
         message: The message of its record.
         repeats: The number of timed calls with which it was measured.
         written: When its row was written, in ns.
+        bitstream_sha256: The digest of its bitstream. This and the next three are known only to a
+            store that is opened for writing.
+        picture_sha256: The digest of its decoded picture.
+        reconstruction_sha256: The digest of the PNG that is kept of it.
+        kept_bytes: The size of the files that are kept of it.
         cards: For each metric that has a value, or will never have one, the id of its identity
             card.
         blank: The metrics that were attempted but are unavailable.
@@ -65,38 +67,59 @@ class CaseState:
     message: str | None
     repeats: int
     written: int
+    bitstream_sha256: str | None = None
+    picture_sha256: str | None = None
+    reconstruction_sha256: str | None = None
+    kept_bytes: int = 0
     cards: dict[str, str] = field(default_factory=dict)
     blank: set[str] = field(default_factory=set)
     scored: dict[str, int] = field(default_factory=dict)
 
 
 class RunStore:
-    """A run's folder, opened for writing, and an index of what is finished in it."""
+    """A run's folder, and an index of what is finished in it.
+
+    Attributes:
+        folder: The run's folder.
+        states: What it holds about each case.
+        damaged: The shards and JSON files that turned out to have changed since they were written.
+    """
 
     def __init__(self, folder: Path, *, create: bool = True) -> None:
-        """Open the folder and read the index. With ``create``, a missing folder is created.
+        """Open the folder and read the index.
+
+        Args:
+            folder: The run's folder.
+            create: Whether to write to it: it is created if missing, what killed processes left in
+                it is removed, and damaged files are set aside. Otherwise a warning names them.
 
         Raises:
             HarnessError: It cannot be written, or a newer harness wrote it.
         """
         self.folder = folder
         self.states: dict[str, CaseState] = {}
-        self.damaged: list[DamagedShard] = []
+        self.damaged: list[DamagedShard | DamagedDocument] = []
         self._seen: set[Path] = set()
-        check_version(folder)
-        if create and not (folder / "store.json").is_file():
-            write_json(folder / "store.json", {"schema": schema.SCHEMA_VERSION})
+        self._writes = create
+        self._index = [*CASE_INDEX, *(CASE_DIGESTS if create else ())]
+        try:
+            check_version(folder)
+        except DamagedDocument as error:
+            self._found(error)
         if create:
-            self._clean()
+            if not (folder / "store.json").is_file():
+                write_json(folder / "store.json", {"schema": schema.SCHEMA_VERSION})
+            remove_parts(folder)
+            self._check_documents()
         self.refresh()
 
     def refresh(self) -> None:
         """Read the shards written since the last time, by this process or another."""
         for path in list_shards(self.folder / "cases"):
-            if (table := self._read(path, schema.CASES, CASE_INDEX)) is not None:
+            if (table := self._read_new(path, schema.CASES, self._index)) is not None:
                 self._index_cases(table)
         for path in list_shards(self.folder / "scores"):
-            if (table := self._read(path, schema.SCORES, SCORE_INDEX)) is not None:
+            if (table := self._read_new(path, schema.SCORES, SCORE_INDEX)) is not None:
                 self._index_scores(table)
 
     def add_cases(self, records: Iterable[CaseRecord]) -> None:
@@ -124,13 +147,11 @@ class RunStore:
             paths = list_shards(self.folder / name)
             if len(paths) < MERGE_FROM:
                 continue
-            tables = [columns.empty_table()]
-            for path in paths:
-                with suppress(FileNotFoundError):  # another process has merged it
-                    tables.append(read_shard(path, columns))
-            merged = latest(pa.concat_tables(tables), keys)
-            self._seen.add(write_shard(self.folder / name, merged))
-            for path in paths:
+            tables = [self._read(path, columns) for path in paths]
+            if read := [table for table in tables if table is not None]:
+                merged = latest(pa.concat_tables(read), keys)
+                self._seen.add(write_shard(self.folder / name, merged))
+            for path in paths:  # those that were damaged, or merged by another process, are gone
                 path.unlink(missing_ok=True)
 
     def write_manifest(self, invocation: str, manifest: Mapping[str, Any]) -> None:
@@ -140,34 +161,90 @@ class RunStore:
     def write_card(self, card_id: str, card: Mapping[str, Any]) -> None:
         """Write an identity card, unless it is there already."""
         path = self.folder / "cards" / f"{card_id}.json"
-        if not path.is_file():
+        try:
+            read_json(path)
+        except (DamagedDocument, OSError):
             write_json(path, card)
+
+    def cards_lost(self) -> set[str]:
+        """The ids of the identity cards that values have and the folder has not."""
+        ids = {card for state in self.states.values() for card in state.cards.values()}
+        return {card for card in ids if not (self.folder / "cards" / f"{card}.json").is_file()}
 
     def file(self, kind: str, place: Iterable[str], case: str, suffix: str) -> Path:
         """Where a case's bitstream or reconstruction is, under names that people can browse."""
-        *folders, image = (re.sub(r"[^\w.@+-]+", "_", part) for part in place)
-        return self.folder.joinpath(kind, *folders, f"{image}.{case[:8]}{suffix}")
+        return case_file(self.folder, kind, place, case, suffix)
 
     def reconstruction(self, place: Iterable[str], case: str) -> Path:
         """Where the image that a case was decoded to lies, or would lie."""
         return self.file("reconstructions", place, case, ".png")
 
-    def _read(self, path: Path, columns: pa.Schema, names: list[str]) -> pa.Table | None:
+    def has_intact_bitstream(self, place: Iterable[str], case: str) -> bool:
+        """Whether the bitstream of a case is what was written; one that has changed is set aside.
+
+        One that is not there counts as intact: it was not kept, or removed to make room.
+        """
+        path = self.file("bitstreams", place, case, ".bin")
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except FileNotFoundError:
+            return True
+        except OSError:
+            digest = "unreadable"
+        if digest == self.states[case].bitstream_sha256:
+            return True
+        self.set_aside(path)
+        return False
+
+    def set_aside(self, path: Path) -> None:
+        """Move a damaged file of the folder into ``damaged/``."""
+        place = self.folder / DAMAGED / path.relative_to(self.folder)
+        with suppress(OSError):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(place)
+
+    def forget(self, case: str) -> None:
+        """Take a case for one that is not measured."""
+        self.states.pop(case, None)
+
+    def _check_documents(self) -> None:
+        for kind in ("runs", "cards"):
+            for path in sorted((self.folder / kind).glob("*.json")):
+                try:
+                    read_json(path)
+                except DamagedDocument as error:
+                    self._found(error)
+                except OSError:
+                    continue  # removed meanwhile
+
+    def _found(self, error: DamagedShard | DamagedDocument) -> None:
+        """Set a damaged file aside, or warn of it if the folder is only read."""
+        self.damaged.append(error)
+        if self._writes:
+            self.set_aside(error.path)
+        else:
+            warnings.warn(str(error), stacklevel=4)
+
+    def _read_new(self, path: Path, columns: pa.Schema, names: list[str]) -> pa.Table | None:
         if path in self._seen:
             return None
         self._seen.add(path)
+        return self._read(path, columns, names)
+
+    def _read(
+        self, path: Path, columns: pa.Schema, names: list[str] | None = None
+    ) -> pa.Table | None:
+        """A shard; ``None`` if it is damaged, or another process has merged it with others."""
         try:
             return read_shard(path, columns, names)
         except FileNotFoundError:
-            return None  # merged by another process; its rows are in the merged shard
+            return None
         except DamagedShard as error:
-            self.damaged.append(error)
-            with suppress(OSError):
-                path.rename(path.with_suffix(".damaged"))
+            self._found(error)
             return None
 
     def _index_cases(self, table: pa.Table) -> None:
-        columns = [table[name].to_pylist() for name in CASE_INDEX]
+        columns = [table[name].to_pylist() for name in self._index]
         for case, *rest in zip(*columns, strict=True):
             new = CaseState(*rest)
             old = self.states.get(case)
@@ -193,16 +270,9 @@ class RunStore:
             elif state.scored.get(metric, 0) <= written:
                 state.cards[metric], state.scored[metric] = card, written
 
-    def _clean(self) -> None:
-        """Remove temporary files left by killed processes, once they must be unused."""
-        for folder in ("cases", "scores", "runs", "cards"):
-            for path in (self.folder / folder).glob(".*.part"):
-                with suppress(OSError):
-                    if time.time() - path.stat().st_mtime > STALE_SECONDS:
-                        path.unlink()
-
 
 CASE_INDEX = ["case", "status", "message", "repeats", "written"]
+CASE_DIGESTS = ["bitstream_sha256", "picture_sha256", "reconstruction_sha256", "kept_bytes"]
 SCORE_INDEX = ["case", "metric", "final", "card", "written"]
 
 
@@ -223,26 +293,23 @@ def check_version(folder: Path) -> None:
     """Refuse a folder whose schema is newer than this harness.
 
     Raises:
+        DamagedDocument: ``store.json`` is not what was written.
         HarnessError: It is newer, or ``store.json`` cannot be read.
     """
     path = folder / "store.json"
     try:
-        version = int(json.loads(path.read_text())["schema"])
+        version = int(read_json(path)["schema"])
     except (FileNotFoundError, NotADirectoryError):
         return
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
         raise HarnessError(
-            f"{path} cannot be read ({error})",
-            f'write {{"schema": {schema.SCHEMA_VERSION}}} into it, or use another folder',
+            f"{path} cannot be read ({error.strerror})", "make it readable, or use another folder"
         ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedDocument(path, "it states no schema") from error
     if version > schema.SCHEMA_VERSION:
         raise HarnessError(
             f"{folder} was written by a newer harness (schema {version}, this one reads "
             f"{schema.SCHEMA_VERSION})",
             "upgrade with 'pip install --upgrade codec-harness', or use another folder",
         )
-
-
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write a JSON file completely or not at all."""
-    write_bytes(path, json.dumps(data, indent=2, default=str).encode())

@@ -1,12 +1,18 @@
-"""Parquet shards: written completely or not at all; damaged ones are recognised when read."""
+"""Parquet shards: written completely or not at all; changed ones are recognised when read.
+
+A shard is named ``<time>-<digest>.parquet``. The digest is the first 32 hexadecimal digits of the
+sha256 of its bytes; shards that 0.1.0 wrote have none.
+"""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
-import uuid
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +24,8 @@ from harness.paths import whole
 from harness.store.schema import SCHEMA_VERSION
 
 VERSION_KEY = b"harness.schema"
+DIGITS = 32
+_DIGEST = re.compile(rf"-([0-9a-f]{{{DIGITS}}})\.parquet$")
 
 
 @contextmanager
@@ -47,29 +55,42 @@ def unwritable(path: Path, error: OSError) -> HarnessError:
     )
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file completely or not at all.
+def write_bytes(path: Path, data: bytes | memoryview, *, durably: bool = False) -> None:
+    """Write a file completely or not at all; ``durably``, so that it outlives a loss of power.
 
     Raises:
         HarnessError: The disk is full, or the folder cannot be written.
     """
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(data)
+        if durably:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def write_shard(folder: Path, table: pa.Table) -> Path:
-    """Write a table as a new shard in a folder, durably, under a unique name.
+    """Write a table as a new shard in a folder, durably, under a name that holds its digest.
 
     Raises:
         HarnessError: The disk is full, or the folder cannot be written.
     """
-    path = folder / f"{uuid.uuid4().hex}.parquet"
     metadata = {**(table.schema.metadata or {}), VERSION_KEY: str(SCHEMA_VERSION).encode()}
-    with atomic_path(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd")
+    data = memoryview(sink.getvalue())
+    path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{_digest(data)}.parquet"
+    write_bytes(path, data, durably=True)
     return path
+
+
+def _digest(data: bytes | memoryview) -> str:
+    return hashlib.sha256(data).hexdigest()[:DIGITS]
+
+
+def stated_digest(path: Path) -> str | None:
+    """The digest in a shard's name; ``None`` for one that 0.1.0 wrote."""
+    found = _DIGEST.search(path.name)
+    return found and found[1]
 
 
 def list_shards(folder: Path) -> list[Path]:
@@ -82,20 +103,34 @@ def list_shards(folder: Path) -> list[Path]:
 
 
 class DamagedShard(HarnessError):
-    """A shard that cannot be read."""
+    """A shard that cannot be read, or is not what was written.
+
+    Attributes:
+        path: The shard.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"results shard {path} is damaged and was left out ({reason})",
+            "run the same command again: its cases will be measured again",
+        )
+        self.path = path
 
 
 def read_shard(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
     """Read one shard in the columns of ``schema``; those it lacks are null.
 
     Raises:
-        DamagedShard: The file is truncated or corrupt.
+        DamagedShard: Its bytes are not those that were written.
         HarnessError: A newer harness wrote it.
         FileNotFoundError: It is gone (another process has merged it with others).
     """
     wanted = [schema.field(name) for name in (columns or schema.names)]
     try:
-        with pq.ParquetFile(path) as file:
+        data = path.read_bytes()
+        if stated_digest(path) not in {None, _digest(data)}:
+            raise DamagedShard(path, "its bytes do not match the digest in its name")
+        with pq.ParquetFile(pa.BufferReader(data)) as file:
             version = int((file.schema_arrow.metadata or {}).get(VERSION_KEY, b"0"))
             if version > SCHEMA_VERSION:
                 raise HarnessError(
@@ -108,11 +143,7 @@ def read_shard(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise DamagedShard(
-            f"results shard {path} is damaged and was left out ({first})",
-            "delete it and run the same command again: its cases will be measured again",
-        ) from error
+        raise DamagedShard(path, next(iter(str(error).splitlines()), "no reason")) from error
     arrays = [
         table[f.name].cast(f.type) if f.name in present else pa.nulls(len(table), f.type)
         for f in wanted

@@ -16,7 +16,7 @@ from harness.errors import HarnessError, Status
 from harness.store import schema
 from harness.store.records import CaseRecord, ScoreRecord
 from harness.store.run_store import MERGE_FROM, RunStore
-from harness.store.shards import VERSION_KEY, list_shards, write_shard
+from harness.store.shards import VERSION_KEY, list_shards
 
 ROOT = Path(__file__).parents[2]
 
@@ -137,9 +137,9 @@ def test_a_folder_of_a_newer_schema_is_refused(tmp_path):
 def test_a_shard_of_a_newer_schema_is_refused(tmp_path):
     RunStore(tmp_path / "run")
     table = pa.Table.from_pylist([vars(case("a"))], schema.CASES)
-    path = write_shard(tmp_path / "run" / "cases", table)
     newer = table.replace_schema_metadata({VERSION_KEY: b"99"})
-    pa.parquet.write_table(newer, path)
+    (tmp_path / "run" / "cases").mkdir()
+    pa.parquet.write_table(newer, tmp_path / "run" / "cases" / "newer.parquet")
     with pytest.raises(HarnessError, match="newer harness"):
         harness.load_results(tmp_path)
 
