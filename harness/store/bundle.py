@@ -2,11 +2,11 @@
 
 A bundle is a ZIP archive with a folder for each run, as in a results folder, and ``bundle.json``,
 which lists the size and sha256 of every other member. It holds what is in :data:`PACKED`, byte for
-byte, and the bitstreams if asked. The same files always give the same bytes: names are sorted, times
-are fixed.
+byte, and the bitstreams if asked. The same files give the same bytes: names are sorted, times are
+fixed.
 
 A bundle may come from anyone. Before anything is unpacked, :func:`unpack` refuses names that lead
-outside or that no bundle has, links, encrypted or doubled members, members that overlap, and members
+outside or that no bundle has, links, encrypted or doubled members, members that overlap, and those
 that expand more than :data:`EXPANSION` times; so a bundle of n bytes never takes more than
 ``EXPANSION * n`` of the disk. While it unpacks, each member must turn out to have the size and the
 sha256 that are listed.
@@ -19,7 +19,6 @@ import json
 import re
 import shutil
 import stat
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -29,7 +28,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from harness.errors import HarnessError
-from harness.paths import whole
+from harness.paths import scratch_folder, whole
+from harness.store.integrity import check_files
 from harness.store.shards import unwritable
 
 PACKED = ("cards", "cases", "logs", "runs", "scores", "store.json")
@@ -73,8 +73,10 @@ def pack(runs: Mapping[str, Path], out: Path, *, bitstreams: bool = False) -> Pa
         bitstreams: Whether bitstreams are packed, too.
 
     Raises:
-        HarnessError: A file changed or went away meanwhile, or the archive cannot be written.
+        HarnessError: A file is damaged or went away meanwhile, or the archive cannot be written.
     """
+    for run, folder in runs.items():
+        _refuse_damaged(run, folder)
     kinds = (*PACKED, BITSTREAMS) if bitstreams else PACKED
     members = {
         f"{run}/{path.relative_to(folder).as_posix()}": path
@@ -104,6 +106,17 @@ def pack(runs: Mapping[str, Path], out: Path, *, bitstreams: bool = False) -> Pa
     return Packed(size, len(members), len(runs))
 
 
+def _refuse_damaged(run: str, folder: Path) -> None:
+    """A bundle states that its files are what was written; so they must be that when packed."""
+    damaged = [check for check in check_files(folder) if check.verdict == "damaged"]
+    if damaged:
+        more = f" (and {len(damaged) - 1} more)" if damaged[1:] else ""
+        raise HarnessError(
+            f"{run}/{damaged[0].path} is damaged{more}: {damaged[0].detail}",
+            "give the run's own command again, which sets it aside and measures its cases anew",
+        )
+
+
 @contextmanager
 def results_folder(path: Path) -> Iterator[Path]:
     """The results folder behind a path: the path itself, or a bundle's content, unpacked meanwhile.
@@ -114,13 +127,9 @@ def results_folder(path: Path) -> Iterator[Path]:
     if not path.is_file():
         yield path
         return
-    try:
-        private = tempfile.TemporaryDirectory(prefix="harness-bundle-")
-    except OSError as error:
-        raise HarnessError(f"{path} cannot be unpacked: {error.strerror}", _ROOM) from error
-    with private as folder:
-        unpack(path, Path(folder))
-        yield Path(folder)
+    with scratch_folder() as folder:
+        unpack(path, folder)
+        yield folder
 
 
 def unpack(bundle: Path, folder: Path) -> None:
@@ -142,7 +151,9 @@ def unpack(bundle: Path, folder: Path) -> None:
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise _refused(bundle, str(error)) from error
     except OSError as error:
-        raise HarnessError(f"{bundle} cannot be unpacked: {error.strerror or error}", _ROOM) from error
+        raise HarnessError(
+            f"{bundle} cannot be unpacked: {error.strerror or error}", _ROOM
+        ) from error
 
 
 _ROOM = "free space in the temporary folder, or set TMPDIR to another one"
@@ -185,7 +196,7 @@ def _pack(archive: zipfile.ZipFile, name: str, path: Path) -> dict[str, Any]:
 
 
 def _method(path: Path) -> int:
-    """How a file is packed: as it is where that is nearly as small, or where it is all too small."""
+    """How a file is packed: as it is where compression gains nothing, or more than may expand."""
     if path.suffix in COMPRESSED:
         return zipfile.ZIP_STORED
     size = small = 0

@@ -55,9 +55,7 @@ def _name(identity: Any, machine: Any) -> str:
     return f"{identity} ({cpu})" if isinstance(cpu, str) else str(identity)
 
 
-def _differences(
-    prefix: str, there: Mapping[str, Any], here: Mapping[str, Any]
-) -> Iterator[str]:
+def _differences(prefix: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[str]:
     for key in sorted({*there, *here}):
         if there.get(key) != here.get(key):
             yield f"{prefix}{key} {there.get(key)} there, {here.get(key)} here"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 
-class Outcome(str, Enum):  # noqa: UP042 - StrEnum would print alike; this is written as its value
+class Outcome(StrEnum):
     """How what was found compares with what is recorded; from the best to the worst."""
 
     EQUAL = "equal"
@@ -17,11 +17,10 @@ class Outcome(str, Enum):  # noqa: UP042 - StrEnum would print alike; this is wr
     IMPOSSIBLE = "not possible here"
     DIFFERENT = "different"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-_ORDER = list(Outcome)
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The worst of some outcomes."""
+    return max(outcomes, key=list(Outcome).index)
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class Verdict:
         """The worst of the fields' outcomes."""
         if self.reason or not self.fields:
             return Outcome.IMPOSSIBLE
-        return max((field.outcome for field in self.fields), key=_ORDER.index)
+        return worst(field.outcome for field in self.fields)
 
     @property
     def name(self) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from harness.store.documents import DamagedDocument, read_json
 
 
 class Manifests:
@@ -32,12 +33,11 @@ class Manifests:
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; empty if there is none that can be read."""
+    """The JSON object in a file; empty if there is none that can be trusted."""
     try:
-        read = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_json(path)
+    except (DamagedDocument, OSError, RecursionError):
         return {}
-    return read if isinstance(read, dict) else {}
 
 
 def part(data: Any, *keys: str) -> Any:

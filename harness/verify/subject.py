@@ -145,7 +145,9 @@ def _settings(record: Record, **more: Any) -> Settings:
 def _other(record: Record, manifest: Mapping[str, Any], model: Model) -> Lack | None:
     """What decides numbers and is not here as it is recorded, or ``None``."""
     codec = model.codec
-    options = json.dumps({**codec.options, **codec.rate(str(record["rate"])).options}, sort_keys=True)
+    options = json.dumps(
+        {**codec.options, **codec.rate(str(record["rate"])).options}, sort_keys=True
+    )
     if options != record["options"]:
         return Lack(f"recorded with options {record['options']}, this version has {options}")
     recorded = record["checkpoint"]

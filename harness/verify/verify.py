@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -19,7 +19,9 @@ from harness.images.files import read_image
 from harness.metrics import Scorer
 from harness.metrics.base import Score
 from harness.metrics.scorer import Reference
+from harness.paths import scratch_folder
 from harness.plan.request import Request
+from harness.store.files import CASE_DIGITS
 from harness.verify.again import Bench, Coded
 from harness.verify.compare import coding_fields, failure_field, metric_fields
 from harness.verify.elsewhere import Here
@@ -78,8 +80,8 @@ def verify(
             yield Verdict(record, reason=str(found))
         else:
             subjects.append(found)
-    with tempfile.TemporaryDirectory(prefix="harness-verify-") as scratch:
-        bench = Bench(conditions.timeout, conditions.memory_bytes, Path(scratch))
+    with scratch_folder() as scratch:
+        bench = Bench(conditions.timeout, conditions.memory_bytes, scratch)
         coded: list[tuple[Subject, Coded]] = []
         for _, group in groupby(sorted(subjects, key=_worker), _worker):
             cases = list(group)
@@ -133,7 +135,8 @@ class Verification:
         """The verdicts on cases of one photograph."""
         scorer, reference = self._reference(cases)
         for subject, coded in cases:
-            fields = list(coding_fields(subject.record, coded, lambda: self._picture(subject)))
+            kept = functools.partial(self._picture, subject)
+            fields = list(coding_fields(subject.record, coded, kept))
             unsteady = fields[0].outcome is Outcome.IMPOSSIBLE
             if scorer is not None and reference is not None and not unsteady:
                 fields += self._metrics(subject, coded, scorer, reference)
@@ -167,7 +170,9 @@ class Verification:
         cards = self._folders[str(subject.record["run"])] / "cards"
 
         def recorded(card: str) -> dict[str, Any]:
-            return read_mapping(cards / f"{card}.json") if re.fullmatch(r"[0-9a-f]{12}", card) else {}
+            return (
+                read_mapping(cards / f"{card}.json") if re.fullmatch(r"[0-9a-f]{12}", card) else {}
+            )
 
         return list(metric_fields(subject.record, scores, scorer.cards, recorded))
 
@@ -176,8 +181,8 @@ class Verification:
         run, case = str(subject.record["run"]), str(subject.record["case"])
         if run not in self._kept:
             files = (self._folders[run] / "reconstructions").rglob("*.png")
-            self._kept[run] = {path.name.split(".")[-2]: path for path in files}
-        path = self._kept[run].get(case[:8])
+            self._kept[run] = {path.stem.rpartition(".")[2]: path for path in files}
+        path = self._kept[run].get(case[:CASE_DIGITS])
         try:
             return None if path is None else read_image(path)
         except (ImageError, HarnessError):
