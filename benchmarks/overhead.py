@@ -25,7 +25,7 @@ from harness.codec import Image
 from harness.environments.client import Limits
 from harness.environments.ready import Ready
 from harness.environments.resident import ResidentCodec, WorkerSettings
-from harness.measure.images import Images
+from harness.measure.images import Images, Written
 from harness.measure.observer import Observer
 from harness.measure.runner import Work
 from harness.measure.scoring import Scoring, groups
@@ -45,12 +45,12 @@ class TimedImages(Images):
 
     written: dict[str, float]
 
-    def keep(self, batch: Batch, case: Case, image: Image) -> Path:
+    def keep(self, batch: Batch, case: Case, image: Image) -> Written:
         """See :class:`Images`."""
         start = time.perf_counter()
-        path = super().keep(batch, case, image)
+        written = super().keep(batch, case, image)
         self.written[case.id] = (time.perf_counter() - start) * 1e3
-        return path
+        return written
 
 
 class TimedScorer(Scorer):

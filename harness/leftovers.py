@@ -65,7 +65,16 @@ def remove_folders(parent: Path) -> None:
     with contextlib.suppress(OSError):
         for path in parent.iterdir():
             if _MARK.search(path.name) and is_abandoned(path):
-                shutil.rmtree(path, ignore_errors=True)
+                remove_tree(path)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with what is in it, also where its owner may not write; never fails."""
+    for _ in range(2):
+        shutil.rmtree(folder, ignore_errors=True)
+        for path, _, _ in os.walk(folder):
+            with contextlib.suppress(OSError):
+                Path(path).chmod(0o700)
 
 
 @functools.cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import HarnessError
-from harness.leftovers import mark, remove_folders
+from harness.leftovers import mark, remove_folders, remove_tree
 
 PART_NAME = 40
 """Characters of a file's name in that of its temporary file: names have at most 255 bytes."""
@@ -80,7 +79,13 @@ def runtime_folder() -> Path:
     Raises:
         HarnessError: Neither can be made, for example because the disk is full.
     """
-    first = Path(tempfile.gettempdir()) / f"codec-harness-{os.getuid()}"
+    try:
+        first = Path(tempfile.gettempdir()) / f"codec-harness-{os.getuid()}"
+    except FileNotFoundError as error:  # no place where temporary files are usual takes any
+        raise HarnessError(
+            "there is no temporary folder that can be written to",
+            "free space in /tmp, or set TMPDIR to a folder that has some",
+        ) from error
     for folder in (first, cache_folder() / "runtime"):
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -96,9 +101,8 @@ def runtime_folder() -> Path:
     raise HarnessError(f"{first} belongs to another user", "set TMPDIR to a folder of your own")
 
 
-@contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A private temporary folder, removed at the end; those that killed processes left go first.
+def new_scratch_folder() -> Path:
+    """A new private temporary folder; those that killed processes left are removed first.
 
     Its path is short, so that a Unix socket in it can be bound.
 
@@ -112,10 +116,21 @@ def scratch_folder() -> Iterator[Path]:
         folder.mkdir(mode=0o700)
     except OSError as error:
         raise _no_room(folder, error) from error
+    return folder
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """The same, removed at the end.
+
+    Raises:
+        HarnessError: It cannot be made, for example because the disk is full.
+    """
+    folder = new_scratch_folder()
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
 
 
 def _no_room(folder: Path, error: OSError) -> HarnessError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from harness.cli.options import (
 )
 from harness.conformance.check import Conditions
 from harness.errors import HarnessError
+from harness.paths import scratch_folder
 
 if TYPE_CHECKING:
     from harness.catalog.codec_spec import CodecSpec, EnvironmentName
@@ -86,10 +86,10 @@ def command(
         memory_bytes=int(memory_limit * 2**30),
         environment=environment,
     )
-    with tempfile.TemporaryDirectory(prefix="harness-check-") as folder:
+    with scratch_folder() as folder:
         for spec in specs.values():
             try:
-                failed += _check(spec, conditions, log or Path(folder) / "log")
+                failed += _check(spec, conditions, log or folder / "log")
             except HarnessError as error:
                 if spec.name in required:
                     raise

@@ -67,6 +67,7 @@ class Lines(Reporter):
         super().planned(plan, to_measure, to_score)
         self._previous = time.monotonic()
         self._totals = {"measured": to_measure, "scored": to_score}
+        self._counts = {"measured": 0, "scored": 0}
 
     def case(self, record: CaseRecord) -> None:
         """Count, and say so now and then."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +38,8 @@ def command(
     """Measure codecs on images: real bytes, decoded in another process, then scored.
 
     The same command again finishes what is missing and recomputes nothing. The exit code is 1 if
-    something that was asked for by name failed or is unavailable.
+    something that was asked for by name failed or is unavailable, or if a metric has no value that
+    the same command again, or you, can bring.
     """
     from harness.cli.log import show_downloads
     from harness.cli.progress import reporter
@@ -100,6 +103,8 @@ def _show(outcome: Outcome, report: Path | None) -> None:
         click.echo(
             f"failed: {counted(count, 'case')} of {name}; see the column 'message' of the records"
         )
+    for line in _blanks(outcome, frame):
+        click.echo(line)
     click.echo(f"records: {outcome.folder}")
     if report is not None and (frame["status"] == Status.OK).any():
         from harness.report import write_report
@@ -108,6 +113,30 @@ def _show(outcome: Outcome, report: Path | None) -> None:
             if path.suffix in {".png", ".html"}:
                 click.echo(f"wrote {path}")
         click.echo(f"wrote {report}: also PDFs, and tables as Markdown, CSV and LaTeX")
+
+
+def _blanks(outcome: Outcome, frame: pd.DataFrame) -> Iterator[str]:
+    """What has no value though it was requested: what never will, then what still may."""
+    import json
+
+    from harness.catalog.metrics import METRICS
+
+    blank = Counter(
+        (metric, reason)
+        for row in frame[frame["status"] == Status.OK].to_dict("records")
+        for metric, reason in json.loads(row["blanks"]).items()
+        if row[f"{metric}_card"] is not None and metric not in outcome.lacking
+    )
+    for metric in outcome.prepared.settings.metrics:
+        title = METRICS[metric].title
+        for (name, reason), count in blank.items():
+            if name == metric:
+                yield f"blank: {title} of {counted(count, 'case')}: {reason}"
+        if count := outcome.lacking.get(metric):
+            yield (
+                f"missing: {title} of {counted(count, 'case')}; the notes above say why, and the "
+                "same command tries again"
+            )
 
 
 def _warn_of_unstable_timings(frame: pd.DataFrame) -> None:

@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import Lack
+from harness.paths import new_scratch_folder
 
 if TYPE_CHECKING:  # listing codecs starts no worker, and must not wait for one
     from harness.environments.client import Limits, Worker
@@ -116,7 +116,7 @@ class Scratch:
 @contextmanager
 def scratch() -> Iterator[Scratch]:
     """A scratch folder with a listening socket; removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="harness-"))
+    folder = new_scratch_folder()
     place = Scratch(folder, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
     try:
         place.server.bind(os.fspath(place.address))

@@ -14,6 +14,7 @@ What is measured must be what the file shows, so no conversion silently loses an
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import threading
@@ -104,12 +105,24 @@ def write_png(path: str | os.PathLike[str], image: Image) -> None:
     path = Path(path)
     try:
         with whole(path) as part:
-            PIL.Image.fromarray(image).save(part, "PNG", compress_level=COMPRESS_LEVEL)
+            part.write_bytes(png_bytes(image))
     except OSError as error:
         raise HarnessError(
             f"{path} cannot be written: {error.strerror or error}",
             "free space, or name another folder",
         ) from error
+
+
+def png_bytes(image: Image) -> bytes:
+    """An image (uint8, H x W x 3, RGB) as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(image).save(buffer, "PNG", compress_level=COMPRESS_LEVEL)
+    return buffer.getvalue()
+
+
+def picture_sha256(image: Image) -> str:
+    """sha256 of the pixels of an image (uint8, H x W x 3, RGB) in C order, in hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(image)).hexdigest()
 
 
 def round_to_uint8(values: npt.NDArray[np.floating[Any]]) -> Image:

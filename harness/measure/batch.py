@@ -23,6 +23,7 @@ from harness.environments.client import Limits, WorkerFailure
 from harness.environments.ready import Ready
 from harness.environments.resident import ResidentCodec, WorkerSettings
 from harness.errors import HarnessError, Reason, Status
+from harness.images.files import picture_sha256
 from harness.measure.context import Context
 from harness.measure.recording import new_record, remark, set_loading, set_timing
 from harness.plan.cases import Batch, Case
@@ -161,6 +162,8 @@ class Passes:
             if settings.keep != "none":
                 write_bytes(self._file("bitstreams", item.case, ".bin"), item.bitstream)
                 record.kept_bytes = length
+            else:  # that of an earlier measurement is not this one's
+                self._file("bitstreams", item.case, ".bin").unlink(missing_ok=True)
 
     def _probe(self, codec: ResidentCodec, progress: Sequence[Progress]) -> None:
         """Decode the first bitstream in the process that made it; failures are ignored here."""
@@ -217,12 +220,16 @@ class Passes:
         self.context.observer.case(record)
 
     def _keep(self, item: Progress, image: Image) -> None:
-        """Keep the reconstruction for the metrics."""
+        """Record which picture was decoded, and keep it for the metrics."""
+        record = item.record
         if self.batch.model.weights == "random" or self.context.speed_only:
+            record.picture_sha256 = picture_sha256(image)
             return  # never scored
-        path = self.context.images.keep(self.batch, item.case, image)
+        written = self.context.images.keep(self.batch, item.case, image)
+        record.picture_sha256 = written.picture_sha256
         if self.context.settings.keep == "all":
-            item.record.kept_bytes += path.stat().st_size
+            record.reconstruction_sha256 = written.file_sha256
+            record.kept_bytes += written.bytes
 
     def _end(self, items: list[Progress], status: Status, reason: Reason, message: str) -> None:
         for item in items:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +14,9 @@ from harness.codec import CodecError, Image, WeightsMode
 from harness.environments.client import Limits, WorkerFailure
 from harness.environments.resident import ResidentCodec, WorkerSettings
 from harness.errors import HarnessError, Lack
+from harness.leftovers import remove_tree
 from harness.measure.batch import LOAD_SECONDS
+from harness.paths import new_scratch_folder
 from harness.plan.request import Request
 from harness.readiness.devices import require_device
 from harness.readiness.machine import total_memory
@@ -52,10 +52,10 @@ class LoadedCodec:
         ready = readiness.of(spec, spec.rates if spec.progressive else [self.rate])
         if isinstance(ready, Lack):
             raise HarnessError.of(ready, f"codec '{spec.name}' is unavailable")
-        self._scratch = tempfile.TemporaryDirectory(prefix="harness-log-")
+        self._scratch = new_scratch_folder()
         timeout = Request.timeout if timeout is None else timeout
         limits = Limits(timeout, max(timeout, LOAD_SECONDS), total_memory())
-        log = Path(self._scratch.name) / "codec.log"
+        log = self._scratch / "codec.log"
         threads = threads or len(os.sched_getaffinity(0))
         self._resident = ResidentCodec(ready, self.rate, WorkerSettings(threads, limits, log))
 
@@ -80,7 +80,7 @@ class LoadedCodec:
     def close(self) -> None:
         """End the process."""
         self._resident.__exit__(None, None, None)
-        self._scratch.cleanup()
+        remove_tree(self._scratch)
 
     @contextmanager
     def _failures(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ recomputes nothing, however the previous run ended.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -16,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from harness.catalog.metrics import METRICS
 from harness.errors import Status
 from harness.images.resolution import POLICY
+from harness.leftovers import remove_folders
 from harness.measure.batch import measure_batch
 from harness.measure.context import Context
 from harness.measure.images import Images
 from harness.measure.lock import machine_to_itself
 from harness.measure.observer import Observer, waiting
-from harness.metrics.cards import current_cards
+from harness.metrics.cards import cards_now
+from harness.paths import runtime_folder
 from harness.plan.cases import Plan, label
 from harness.plan.prepare import Prepared
 from harness.plan.remaining import Pending, Wanted, remaining, unscored
@@ -32,6 +35,9 @@ from harness.store.run_store import RunStore
 if TYPE_CHECKING:
     import pandas as pd
 
+ROUNDS = 3
+"""How often a run measures and scores, as long as it finds that files of the run were damaged."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -41,11 +47,15 @@ class Outcome:
         folder: The run's folder.
         prepared: The resolved request.
         store: What the folder holds.
+        lacking: By metric, the number of measured cases that have no value of it though the same
+            command again, or the user, can bring it. A metric that is undefined for an image is
+            not among them, nor one that cannot be computed here and was not requested by name.
     """
 
     folder: Path
     prepared: Prepared
     store: RunStore
+    lacking: dict[str, int]
 
     @property
     def failures(self) -> dict[str, int]:
@@ -65,10 +75,10 @@ class Outcome:
 
     @property
     def succeeded(self) -> bool:
-        """Whether everything requested by name ran, and no image was refused."""
+        """Whether all that was requested by name ran and is scored, and no image was refused."""
         refused = any(dataset.refused for dataset in self.prepared.datasets)
         named_missing = self.prepared.by_name and bool(self.prepared.plan.unavailable)
-        return not (self.failures or refused or named_missing)
+        return not (self.failures or self.lacking or refused or named_missing)
 
     def records(self) -> pd.DataFrame:
         """The requested cases, in the columns of :func:`harness.load_results`."""
@@ -86,11 +96,36 @@ class Work:
     observer: Observer
     images: Images = field(init=False)
     wanted: Wanted = field(init=False)
+    unavailable: set[str] = field(default_factory=set)
+    """The metrics that turned out not to be computable here."""
 
     def __post_init__(self) -> None:
         settings = self.prepared.settings
         self.images = Images(self.store, settings)
-        self.wanted = Wanted(settings, current_cards(settings.metrics))
+        cards = cards_now(settings.metrics)
+        self.wanted = Wanted(settings, {metric: card.id for metric, card in cards.items()})
+        lost = self.store.cards_lost()
+        for card in cards.values():
+            if card.id in lost:
+                self.store.write_card(card.id, card.as_dict())
+        for damaged in self.store.damaged:
+            self.observer.note(str(damaged))
+
+    @property
+    def damage(self) -> int:
+        """How many files of the run were found to be damaged so far."""
+        return len(self.store.damaged) + self.images.damaged
+
+    def forget_damaged(self) -> None:
+        """Set bitstreams that have changed aside, so that their cases are measured again."""
+        for batch in self.prepared.plan.batches:
+            for case in batch.cases if batch.lack is None else ():
+                if not self.store.has_intact_bitstream(batch.place(case), case.id):
+                    self.store.forget(case.id)
+                    self.observer.note(
+                        f"the bitstream of {batch.codec.name} {case.rate.id} {case.image.name} is "
+                        "not what was written; its case is measured again"
+                    )
 
     def remaining(self, plan: Plan) -> Plan:
         """The part of a plan that must still be measured."""
@@ -99,6 +134,34 @@ class Work:
     def unscored(self) -> list[Pending]:
         """The measured cases that lack a metric."""
         return unscored(self.prepared.plan, self.store.states, self.wanted)
+
+    def lacking(self) -> dict[str, int]:
+        """See :attr:`Outcome.lacking`."""
+        metrics = self.prepared.settings.metrics
+        excused = self.unavailable if set(metrics) == set(METRICS) else set()
+        counts = Counter(
+            metric
+            for _, case in self.unscored()
+            for metric in metrics
+            if metric not in excused
+            and not self.wanted.has_score(self.store.states[case.id], metric)
+        )
+        return {metric: counts[metric] for metric in metrics if metric in counts}
+
+    def carry_out(self) -> None:
+        """Measure what is not measured, and score what is not scored."""
+        todo = self.remaining(self.prepared.plan)
+        to_score = len(self.unscored()) + sum(
+            len(batch.cases)
+            for batch in todo.batches
+            if batch.model.weights != "random" and batch.lack is None
+        )
+        self.observer.planned(self.prepared.plan, todo.cases, to_score)
+        if todo.batches:
+            self.measure(todo)
+        if pending := self.unscored():
+            self.score(pending)
+        self.store.merge()
 
     def begin(self, todo: Plan) -> Context:
         """Write the manifest of this invocation; return what its batches share."""
@@ -137,6 +200,7 @@ class Work:
             if any(not self.wanted.has_score(states[case.id], metric) for _, case in pending)
         ]
         scorer = Scorer(missing, settings.device)
+        self.unavailable.update(scorer.unavailable)
         for metric, lack in scorer.unavailable.items():
             self.observer.note(f"{METRICS[metric].title} stays blank: {lack}")
         for card in scorer.cards.values():
@@ -154,26 +218,22 @@ def run(prepared: Prepared, observer: Observer) -> Outcome:
     """Measure and score what is missing.
 
     Raises:
-        HarnessError: The results folder cannot be written, or the disk is full.
+        HarnessError: The results or the temporary folder cannot be written, or the disk is full.
         KeyboardInterrupt: The user stopped it; finished cases are in the folder.
     """
+    remove_folders(runtime_folder())
     store = RunStore(prepared.request.folder)
-    for damaged in store.damaged:
-        observer.note(str(damaged))
     work = Work(prepared, store, observer)
-    todo = work.remaining(prepared.plan)
-    to_score = len(work.unscored()) + sum(
-        len(batch.cases)
-        for batch in todo.batches
-        if batch.model.weights != "random" and batch.lack is None
-    )
-    observer.planned(prepared.plan, todo.cases, to_score)
-    if todo.batches:
-        work.measure(todo)
-    if pending := work.unscored():
-        work.score(pending)
-    store.merge()
-    return Outcome(prepared.request.folder, prepared, store)
+    work.forget_damaged()
+    for _ in range(ROUNDS):
+        found, known = work.damage, len(store.damaged)
+        work.carry_out()
+        if work.damage == found:
+            break
+        for damaged in store.damaged[known:]:
+            observer.note(str(damaged))
+        store.reread()
+    return Outcome(prepared.request.folder, prepared, store, work.lacking())
 
 
 def _manifest(prepared: Prepared, todo: Plan, machine: dict[str, Any]) -> dict[str, Any]:

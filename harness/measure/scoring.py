@@ -48,7 +48,8 @@ class Scoring:
     def score(self, group: Sequence[Pending]) -> None:
         """Score the reconstructions of one reference and write the values.
 
-        A reconstruction that cannot be read is skipped with a note; the next run measures it again.
+        A reconstruction that cannot be read, or has changed since it was written, is skipped with
+        a note.
         """
         try:
             reference = self.scorer.reference(self.images.photograph(*group[0]))
@@ -61,9 +62,7 @@ class Scoring:
             try:
                 image = self.images.reconstruction(batch, case)
             except ImageError as error:
-                self.observer.note(
-                    f"{error.problem}; run the same command again to measure it again"
-                )
+                self.observer.note(f"{error.problem}; its case must be measured again")
                 self.observer.scored(1)
                 continue
             start = time.perf_counter()
@@ -77,6 +76,7 @@ class Scoring:
                     reason=scores[metric].reason,
                     final=scores[metric].final,
                     card=card.id,
+                    measured=self.store.states[case.id].written,
                     score_ms=elapsed,
                 )
                 for metric, card in self.scorer.cards.items()
@@ -93,7 +93,10 @@ class Scoring:
         """Blanks for the metrics that cannot be computed; existing values stay."""
         for metric, lack in self.scorer.unavailable.items():
             if not self._has_value(case, metric):
-                yield ScoreRecord(case=case.id, metric=metric, reason=str(lack), final=False)
+                measured = self.store.states[case.id].written
+                yield ScoreRecord(
+                    case=case.id, metric=metric, reason=str(lack), final=False, measured=measured
+                )
 
     def _has_value(self, case: Case, metric: str) -> bool:
         """Whether there is a value, under whichever card, that a passing blank must not hide."""

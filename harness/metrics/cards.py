@@ -224,15 +224,20 @@ CARDS: Mapping[str, Callable[[], Card]] = {
 }
 
 
-def current_cards(names: Iterable[str]) -> dict[str, str]:
-    """The id of the card that each metric's values would have if computed now.
+def cards_now(names: Iterable[str]) -> dict[str, Card]:
+    """The card that each metric's values would have if computed now.
 
     Metrics that cannot be computed here, because their package is missing or broken, are left out.
     """
     found = {}
     for name in names:
         try:
-            found[name] = CARDS[name]().id
+            found[name] = CARDS[name]()
         except HarnessError:
             continue
     return found
+
+
+def current_cards(names: Iterable[str]) -> dict[str, str]:
+    """The id of each of :func:`cards_now`."""
+    return {name: card.id for name, card in cards_now(names).items()}

@@ -106,6 +106,8 @@ def remaining(
     def is_left(batch: Batch, case: Case) -> bool:
         if not wanted.is_measured(case, states, batch.lack):
             return True
+        if batch.lack is not None:
+            return False  # to attempt it would replace what was measured by a lack
         state = states[case.id]
         return wanted.lacks_score(batch, state, ignoring=state.blank) and not has_image(batch, case)
 

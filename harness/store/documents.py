@@ -1,6 +1,7 @@
 """The JSON files of a run's folder: written whole, with a digest of what they hold.
 
-The member ``sha256`` is that of all other members, as JSON with sorted keys and without spaces.
+The member ``sha256`` is that of the file's name, a line feed, and all other members as JSON with
+sorted keys and without spaces.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     Raises:
         HarnessError: The disk is full, or the folder cannot be written.
     """
-    write_bytes(path, _sealed(json.loads(json.dumps(data, default=str))))
+    write_bytes(path, _sealed(path.name, json.loads(json.dumps(data, default=str))))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -75,13 +76,13 @@ def _read(path: Path) -> tuple[dict[str, Any], bool]:
             raise DamagedDocument(path, "its digest has lost its name")
         return data, False
     del data[SEAL]
-    if raw != _sealed(data):
-        raise DamagedDocument(path, "its bytes do not match its digest")
+    if raw != _sealed(path.name, data):
+        raise DamagedDocument(path, "its name and bytes do not match its digest")
     return data, True
 
 
-def _sealed(data: dict[str, Any]) -> bytes:
-    """The bytes of the file that holds ``data``; another rendering of the same data is no other."""
+def _sealed(name: str, data: dict[str, Any]) -> bytes:
+    """The one sequence of bytes that a file of that name, which holds ``data``, may have."""
     canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    digest = hashlib.sha256(f"{name}\n{canonical}".encode()).hexdigest()
     return json.dumps({**data, SEAL: digest}, indent=2).encode()

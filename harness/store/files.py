@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,8 +11,8 @@ from pathlib import Path
 CASE_DIGITS = 8
 """Digits of a case's identity in the names of its files."""
 
-NAME_BYTES = 200
-"""The longest part of a path that comes from a name; file systems allow 255 bytes."""
+LONGEST_NAME = 240
+"""In bytes, of 255 that a file's name may have: the rest is for a case's digits and a suffix."""
 
 
 def case_file(folder: Path, kind: str, place: Iterable[str], case: str, suffix: str) -> Path:
@@ -28,6 +30,15 @@ def case_file(folder: Path, kind: str, place: Iterable[str], case: str, suffix: 
 
 
 def portable(name: str) -> str:
-    """A name as a part of a path: other characters are ``_``, and it is cut where it is long."""
-    plain = re.sub(r"[^\w.@+-]+", "_", name).encode()[:NAME_BYTES].decode(errors="ignore")
-    return "_" if plain in {"", ".", ".."} else plain
+    """A name as one part of a path, with room for a case's digits and a suffix.
+
+    A name that is too long is cut and followed by the first digits of its sha256.
+    """
+    plain = re.sub(r"[^\w.@+-]+", "_", name)
+    if not plain.strip("."):
+        return "_"
+    encoded = plain.encode()
+    if len(encoded) <= LONGEST_NAME:
+        return plain
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return f"{encoded[: LONGEST_NAME - 17].decode(errors='ignore')}.{digest}"

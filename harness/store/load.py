@@ -80,8 +80,9 @@ _NAMES = [column.name for column in schema.COLUMNS]
 def _join_scores(frame: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Add a column per metric, its card, and the reasons for blanks."""
     scores = scores.merge(frame[["case", "written", "status"]], on="case", suffixes=("", "_case"))
-    current = (scores["written"] >= scores["written_case"]) & (scores["status"] == Status.OK)
-    scores = scores[current]
+    later = scores["written"] >= scores["written_case"]  # all that records of 0.1.0 tell
+    of_row = (scores["measured"] == scores["written_case"]).where(scores["measured"].notna(), later)
+    scores = scores[of_row & (scores["status"] == Status.OK)]
     metrics = [*schema.METRIC_COLUMNS, *sorted(set(scores["metric"]) - {*schema.METRIC_COLUMNS})]
     for metric in metrics:
         of_metric = scores[scores["metric"] == metric].set_index("case")

@@ -130,5 +130,8 @@ class ScoreRecord:
     reason: str | None = column("why the value is blank")
     final: bool = column("false when a later run may fill the blank", default=True)
     card: str | None = column("id of the metric's identity card (cards/<id>.json)")
+    measured: int | None = column(
+        "when the row of the scored case was written: a score counts for that row alone", "ns"
+    )
     score_ms: float | None = column("time to score the case with all metrics at once", "ms")
     written: int = column("when the row was written", "ns", default=0)

@@ -24,11 +24,9 @@ import time
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from harness.errors import HarnessError
@@ -36,44 +34,14 @@ from harness.leftovers import remove_parts
 from harness.store import schema
 from harness.store.documents import DamagedDocument, read_json, write_json
 from harness.store.files import case_file
+from harness.store.index import SCORE_INDEX, CaseIndex, CaseState
 from harness.store.integrity import DAMAGED
 from harness.store.records import CaseRecord, ScoreRecord
 from harness.store.shards import DamagedShard, latest, list_shards, read_shard, write_shard
 
 MERGE_FROM = 64
-
-
-@dataclass
-class CaseState:
-    """What the folder holds about one case.
-
-    Attributes:
-        status: How it ended.
-        message: The message of its record.
-        repeats: The number of timed calls with which it was measured.
-        written: When its row was written, in ns.
-        bitstream_sha256: The digest of its bitstream. This and the next three are known only to a
-            store that is opened for writing.
-        picture_sha256: The digest of its decoded picture.
-        reconstruction_sha256: The digest of the PNG that is kept of it.
-        kept_bytes: The size of the files that are kept of it.
-        cards: For each metric that has a value, or will never have one, the id of its identity
-            card.
-        blank: The metrics that were attempted but are unavailable.
-        scored: When the row of each of the ``cards`` was written, in ns.
-    """
-
-    status: str
-    message: str | None
-    repeats: int
-    written: int
-    bitstream_sha256: str | None = None
-    picture_sha256: str | None = None
-    reconstruction_sha256: str | None = None
-    kept_bytes: int = 0
-    cards: dict[str, str] = field(default_factory=dict)
-    blank: set[str] = field(default_factory=set)
-    scored: dict[str, int] = field(default_factory=dict)
+ATTEMPTS = 10
+"""How often a folder is read anew because another process merges its shards meanwhile."""
 
 
 class RunStore:
@@ -81,7 +49,6 @@ class RunStore:
 
     Attributes:
         folder: The run's folder.
-        states: What it holds about each case.
         damaged: The shards and JSON files that turned out to have changed since they were written.
     """
 
@@ -97,11 +64,10 @@ class RunStore:
             HarnessError: It cannot be written, or a newer harness wrote it.
         """
         self.folder = folder
-        self.states: dict[str, CaseState] = {}
         self.damaged: list[DamagedShard | DamagedDocument] = []
         self._seen: set[Path] = set()
         self._writes = create
-        self._index = [*CASE_INDEX, *(CASE_DIGESTS if create else ())]
+        self._index = CaseIndex(digests=create)
         try:
             check_version(folder)
         except DamagedDocument as error:
@@ -113,26 +79,34 @@ class RunStore:
             self._check_documents()
         self.refresh()
 
+    @property
+    def states(self) -> dict[str, CaseState]:
+        """What the folder holds about each case."""
+        return self._index.states
+
     def refresh(self) -> None:
         """Read the shards written since the last time, by this process or another."""
-        for path in list_shards(self.folder / "cases"):
-            if (table := self._read_new(path, schema.CASES, self._index)) is not None:
-                self._index_cases(table)
-        for path in list_shards(self.folder / "scores"):
-            if (table := self._read_new(path, schema.SCORES, SCORE_INDEX)) is not None:
-                self._index_scores(table)
+        for _ in range(ATTEMPTS):
+            if self._read_new_shards():
+                return
+            self._start_anew()  # another process merged shards while they were read
+
+    def reread(self) -> None:
+        """Read the index anew, after shards that were in it turned out to be damaged."""
+        self._start_anew()
+        self.refresh()
 
     def add_cases(self, records: Iterable[CaseRecord]) -> None:
         """Write one shard of measured cases."""
         table = _table(records, schema.CASES)
         self._seen.add(write_shard(self.folder / "cases", table))
-        self._index_cases(table)
+        self._index.add_cases(table)
 
     def add_scores(self, records: Iterable[ScoreRecord]) -> None:
         """Write one shard of scores."""
         table = _table(records, schema.SCORES)
         self._seen.add(write_shard(self.folder / "scores", table))
-        self._index_scores(table)
+        self._index.add_scores(table)
 
     def merge(self) -> None:
         """Merge many shards into one, so that a folder of many runs still opens quickly.
@@ -147,9 +121,13 @@ class RunStore:
             paths = list_shards(self.folder / name)
             if len(paths) < MERGE_FROM:
                 continue
-            tables = [self._read(path, columns) for path in paths]
-            if read := [table for table in tables if table is not None]:
-                merged = latest(pa.concat_tables(read), keys)
+            tables = []
+            for path in paths:
+                with suppress(FileNotFoundError):
+                    if (table := self._read(path, columns)) is not None:
+                        tables.append(table)
+            if tables:
+                merged = latest(pa.concat_tables(tables), keys)
                 self._seen.add(write_shard(self.folder / name, merged))
             for path in paths:  # those that were damaged, or merged by another process, are gone
                 path.unlink(missing_ok=True)
@@ -184,6 +162,9 @@ class RunStore:
 
         One that is not there counts as intact: it was not kept, or removed to make room.
         """
+        state = self.states.get(case)
+        if state is None or not state.digests.kept_bytes or state.digests.bitstream is None:
+            return True
         path = self.file("bitstreams", place, case, ".bin")
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -191,17 +172,19 @@ class RunStore:
             return True
         except OSError:
             digest = "unreadable"
-        if digest == self.states[case].bitstream_sha256:
+        if digest == state.digests.bitstream:
             return True
         self.set_aside(path)
         return False
 
-    def set_aside(self, path: Path) -> None:
-        """Move a damaged file of the folder into ``damaged/``."""
+    def set_aside(self, path: Path) -> bool:
+        """Move a damaged file of the folder into ``damaged/``; false if it is not there."""
         place = self.folder / DAMAGED / path.relative_to(self.folder)
         with suppress(OSError):
             place.parent.mkdir(parents=True, exist_ok=True)
             path.replace(place)
+            return True
+        return False
 
     def forget(self, case: str) -> None:
         """Take a case for one that is not measured."""
@@ -225,63 +208,42 @@ class RunStore:
         else:
             warnings.warn(str(error), stacklevel=4)
 
-    def _read_new(self, path: Path, columns: pa.Schema, names: list[str]) -> pa.Table | None:
-        if path in self._seen:
-            return None
-        self._seen.add(path)
-        return self._read(path, columns, names)
+    def _start_anew(self) -> None:
+        self._index = CaseIndex(digests=self._writes)
+        self._seen.clear()
+
+    def _read_new_shards(self) -> bool:
+        """Take up the shards that were not read yet; false if one is gone meanwhile."""
+        # A score is written after its case: what is listed first has all its cases in the other.
+        scores, cases = list_shards(self.folder / "scores"), list_shards(self.folder / "cases")
+        for paths, columns, names, take_up in (
+            (cases, schema.CASES, self._index.case_columns, self._index.add_cases),
+            (scores, schema.SCORES, SCORE_INDEX, self._index.add_scores),
+        ):
+            for path in paths:
+                if path not in self._seen:
+                    try:
+                        table = self._read(path, columns, names)
+                    except FileNotFoundError:
+                        return False
+                    self._seen.add(path)
+                    if table is not None:
+                        take_up(table)
+        return True
 
     def _read(
         self, path: Path, columns: pa.Schema, names: list[str] | None = None
     ) -> pa.Table | None:
-        """A shard; ``None`` if it is damaged, or another process has merged it with others."""
+        """A shard; ``None`` if it is damaged.
+
+        Raises:
+            FileNotFoundError: Another process has merged it with others.
+        """
         try:
             return read_shard(path, columns, names)
-        except FileNotFoundError:
-            return None
         except DamagedShard as error:
             self._found(error)
             return None
-
-    def _index_cases(self, table: pa.Table) -> None:
-        columns = [table[name].to_pylist() for name in self._index]
-        for case, *rest in zip(*columns, strict=True):
-            new = CaseState(*rest)
-            old = self.states.get(case)
-            if old is None:
-                self.states[case] = new
-            elif old.written <= new.written:
-                # Measured again: the scores of the reconstruction it replaces no longer hold.
-                if old.written == new.written:
-                    new.cards, new.blank, new.scored = old.cards, old.blank, old.scored
-                self.states[case] = new
-
-    def _index_scores(self, table: pa.Table) -> None:
-        cases, finals, times = (table[name].to_pylist() for name in ("case", "final", "written"))
-        metrics, cards = _repeated(table["metric"]), _repeated(table["card"])
-        for case, metric, final, card, written in zip(
-            cases, metrics, finals, cards, times, strict=True
-        ):
-            state = self.states.get(case)
-            if state is None or written < state.written:
-                continue
-            if not final:
-                state.blank.add(metric)
-            elif state.scored.get(metric, 0) <= written:
-                state.cards[metric], state.scored[metric] = card, written
-
-
-CASE_INDEX = ["case", "status", "message", "repeats", "written"]
-CASE_DIGESTS = ["bitstream_sha256", "picture_sha256", "reconstruction_sha256", "kept_bytes"]
-SCORE_INDEX = ["case", "metric", "final", "card", "written"]
-
-
-def _repeated(column: pa.ChunkedArray) -> list[str]:
-    """A column of few different strings, each of which is one object however often it stands."""
-    whole = column.combine_chunks().dictionary_encode()
-    words = np.array([*whole.dictionary.to_pylist(), ""], dtype=object)  # the last for null
-    repeated: list[str] = words[whole.indices.fill_null(-1).to_numpy()].tolist()
-    return repeated
 
 
 def _table(records: Iterable[CaseRecord | ScoreRecord], columns: pa.Schema) -> pa.Table:

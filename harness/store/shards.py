@@ -139,6 +139,8 @@ def read_shard(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
                     "upgrade with 'pip install --upgrade codec-harness'",
                 )
             present = set(file.schema_arrow.names)
+            if not set(schema.names[:2]) <= present:
+                raise DamagedShard(path, "it holds other records than those of its folder")
             table = file.read([f.name for f in wanted if f.name in present])
     except FileNotFoundError:
         raise

@@ -15,13 +15,14 @@ from harness.catalog.codec_manifest import read_codec
 from harness.environments import Inline
 from harness.environments.client import Limits, WorkerFailure
 from harness.worker.wire import rate_fields
+from tests.patience import HANG_SECONDS
 
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 FOLDERS = ("jpeg", "webp", "avif", "jpeg_xl", "jpeg2000", "heic")
 SPECS = {
     spec.name: spec for folder in FOLDERS for spec in read_codec(ADAPTERS / folder / "codec.toml")
 }
-LIMITS = Limits(call_seconds=60, load_seconds=60, memory_bytes=8 << 30)
+LIMITS = Limits(call_seconds=HANG_SECONDS, load_seconds=HANG_SECONDS, memory_bytes=8 << 30)
 KODAK = [
     path
     for folder in os.environ.get("HARNESS_DATA", "").split(os.pathsep)

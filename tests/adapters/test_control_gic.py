@@ -25,6 +25,7 @@ from harness.plan.prepare import prepare
 from harness.plan.request import Request
 from harness.store.load import load_results
 from harness.worker.wire import rate_fields
+from tests.patience import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "adapters" / "control_gic"
@@ -63,7 +64,7 @@ NO_NETWORK = lack_of(SPEC, weights="random")
 needs_network = pytest.mark.skipif(
     NO_NETWORK is not None, reason=f"NOT CHECKED: Control-GIC's network; {NO_NETWORK}"
 )
-LIMITS = Limits(call_seconds=250, load_seconds=250, memory_bytes=6 << 30)
+LIMITS = Limits(call_seconds=HANG_SECONDS, load_seconds=HANG_SECONDS, memory_bytes=6 << 30)
 LENGTHS = {0: "0", 1: "10", 2: "110", 3: "1110", 4: "1111"}
 CODEBOOK = Codebook(LENGTHS, {code: word for word, code in LENGTHS.items()})
 

@@ -17,6 +17,7 @@ from harness.codec import BitstreamError
 from harness.environments.client import Limits, WorkerFailure
 from harness.environments.resident import ResidentCodec, WorkerSettings
 from harness.readiness.ready import Readiness
+from tests.patience import HANG_SECONDS
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "dcvc_rt"
 
@@ -123,7 +124,7 @@ def resident(tmp_path):
 
     def start(rate=-1):
         ready = Readiness(weights="random").of(SPEC, SPEC.rates)
-        limits = Limits(call_seconds=120, load_seconds=300, memory_bytes=8 << 30)
+        limits = Limits(call_seconds=HANG_SECONDS, load_seconds=HANG_SECONDS, memory_bytes=8 << 30)
         conditions = WorkerSettings(1, limits, tmp_path / "log")
         codec = ResidentCodec(ready, SPEC.rates[rate], conditions)
         opened.append(codec)

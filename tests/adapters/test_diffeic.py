@@ -19,6 +19,7 @@ from harness.codec import BitstreamError
 from harness.environments.client import Limits, WorkerFailure
 from harness.environments.resident import ResidentCodec, WorkerSettings
 from harness.readiness.ready import Readiness
+from tests.patience import HANG_SECONDS
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "diffeic"
 
@@ -122,7 +123,7 @@ def quick(**options):
     return dataclasses.replace(spec, options={**spec.options, **options})
 
 
-LIMITS = Limits(call_seconds=300, load_seconds=600, memory_bytes=12 << 30)
+LIMITS = Limits(call_seconds=HANG_SECONDS, load_seconds=HANG_SECONDS, memory_bytes=12 << 30)
 ABSENT = lack_of(quick(), weights="random")
 needs_upstream = pytest.mark.skipif(
     ABSENT is not None, reason=f"NOT CHECKED: DiffEIC's own code; {ABSENT}"

@@ -19,9 +19,10 @@ from harness.environments import Inline
 from harness.environments.client import Limits, WorkerFailure
 from harness.errors import ManifestError
 from harness.worker.wire import rate_fields
+from tests.patience import HANG_SECONDS
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "adapters" / "external_pair"
-LIMITS = Limits(call_seconds=30, load_seconds=30, memory_bytes=8 << 30)
+LIMITS = Limits(call_seconds=HANG_SECONDS, load_seconds=HANG_SECONDS, memory_bytes=8 << 30)
 MEBIBYTE = 1 << 20
 
 photograph = np.ascontiguousarray(skimage.data.chelsea()[60:200, 90:301])
@@ -126,14 +127,14 @@ def test_a_damaged_bitstream_is_the_programs_error_and_not_the_harness_s(specs, 
 
 def test_a_program_that_never_ends_is_killed_with_its_worker(specs, tmp_path):
     spec = specs["external-hangs"]
-    limits = Limits(call_seconds=2, load_seconds=30, memory_bytes=8 << 30)
+    limits = Limits(call_seconds=5, load_seconds=HANG_SECONDS, memory_bytes=8 << 30)
     with Inline().worker(tmp_path / "log", 1, limits) as running:
         running.open(spec.folder, spec.entry, spec.options, "cpu")
         running.load(rate_fields("bits3", {"bits": 3}, "none", {}))
-        with pytest.raises(WorkerFailure, match="longer than 2 s") as failure:
+        with pytest.raises(WorkerFailure, match="longer than 5 s") as failure:
             running.encode(photograph)
     assert failure.value.status == "timeout"
-    deadline = time.monotonic() + 10  # the kernel ends them in its own time
+    deadline = time.monotonic() + HANG_SECONDS  # the kernel ends them in its own time
     while remaining := processes_that_run("pair.py"):
         assert time.monotonic() < deadline, remaining
 

@@ -14,6 +14,7 @@ from harness.assets.checkout import upstream_folder
 from harness.catalog.codec_manifest import read_codec
 from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure
+from tests.patience import HANG_SECONDS
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "hific"
 
@@ -34,7 +35,7 @@ ABSENT = lack_of(SPEC, weights="random")
 needs_upstream = pytest.mark.skipif(
     ABSENT is not None, reason=f"NOT CHECKED: HiFiC itself; {ABSENT}"
 )
-LIMITS = Limits(call_seconds=250, load_seconds=250, memory_bytes=12 << 30)
+LIMITS = Limits(call_seconds=HANG_SECONDS, load_seconds=HANG_SECONDS, memory_bytes=12 << 30)
 
 
 def test_small_images_are_padded_until_upstream_can_pad_the_rest():

@@ -12,6 +12,7 @@ from harness.catalog.codec_manifest import read_codec
 from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure
 from harness.worker.wire import rate_fields
+from tests.patience import HANG_SECONDS
 
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 SPECS = {
@@ -20,7 +21,7 @@ SPECS = {
     for spec in read_codec(ADAPTERS / folder / "codec.toml")
     if spec.in_all
 }
-LIMITS = Limits(call_seconds=250, load_seconds=250, memory_bytes=12 << 30)
+LIMITS = Limits(call_seconds=HANG_SECONDS, load_seconds=HANG_SECONDS, memory_bytes=12 << 30)
 
 photograph = np.ascontiguousarray(skimage.data.astronaut()[:80, 64:208])
 

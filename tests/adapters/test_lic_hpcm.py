@@ -18,6 +18,7 @@ from harness.codec import BitstreamError
 from harness.environments.client import Limits, WorkerFailure
 from harness.environments.resident import ResidentCodec, WorkerSettings
 from harness.readiness.ready import Readiness
+from tests.patience import HANG_SECONDS
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "lic_hpcm"
 
@@ -118,7 +119,7 @@ def resident(tmp_path):
     def start(*, threads):
         spec = replace(SPEC, options={**SPEC.options, "threads": threads})
         ready = Readiness(weights="random").of(spec, spec.rates)
-        limits = Limits(call_seconds=120, load_seconds=300, memory_bytes=8 << 30)
+        limits = Limits(call_seconds=HANG_SECONDS, load_seconds=HANG_SECONDS, memory_bytes=8 << 30)
         conditions = WorkerSettings(2, limits, tmp_path / "log")
         codec = ResidentCodec(ready, spec.rates[0], conditions)
         opened.append(codec)

@@ -22,6 +22,7 @@ from harness.codec import BitstreamError, Unavailable
 from harness.environments import choose
 from harness.environments.client import Limits, WorkerFailure
 from harness.worker.wire import rate_fields
+from tests.patience import HANG_SECONDS
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "oscar"
 
@@ -45,7 +46,7 @@ ABSENT = lack_of(SPEC, weights="random")
 needs_network = pytest.mark.skipif(
     ABSENT is not None, reason=f"NOT CHECKED: OSCAR's network; {ABSENT}"
 )
-LIMITS = Limits(call_seconds=280, load_seconds=280, memory_bytes=12 << 30)
+LIMITS = Limits(call_seconds=HANG_SECONDS, load_seconds=HANG_SECONDS, memory_bytes=12 << 30)
 NUMBERS = range(len(LEVELS))
 
 

@@ -17,6 +17,7 @@ from harness.codec import BitstreamError, CodecError, RatePoint, Unavailable
 from harness.environments import Inline
 from harness.environments.client import Limits, WorkerFailure
 from harness.worker.wire import rate_fields
+from tests.patience import HANG_SECONDS
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "vtm"
 
@@ -37,7 +38,7 @@ from vtm.yuv import raw, read_y4m  # noqa: E402
 
 SPECS = {spec.name: spec for spec in read_codec(FOLDER / "codec.toml")}
 OPTIONS = SPECS["vtm"].options
-LIMITS = Limits(call_seconds=250, load_seconds=60, memory_bytes=8 << 30)
+LIMITS = Limits(call_seconds=HANG_SECONDS, load_seconds=HANG_SECONDS, memory_bytes=8 << 30)
 BUILT = lack_of(SPECS["vtm"])
 needs_vtm = pytest.mark.skipif(BUILT is not None, reason=f"NOT CHECKED: VTM itself; {BUILT}")
 

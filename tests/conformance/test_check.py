@@ -16,6 +16,7 @@ from harness.catalog.codec_spec import WeightsFile
 from harness.cli import group, main
 from harness.conformance.check import Conditions, check_codec
 from harness.errors import HarnessError
+from tests.patience import HANG_SECONDS
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "adapters"
 SPECS = {
@@ -23,8 +24,8 @@ SPECS = {
     for folder in ("misbehaving", "bit_planes", "tiny_network", "external_pair")
     for spec in read_codec(FIXTURES / folder / "codec.toml")
 }
-BRIEFLY = Conditions(call_seconds=2)
-PATIENTLY = Conditions(call_seconds=60, memory_bytes=1 << 30)
+BRIEFLY = Conditions(call_seconds=5)
+PATIENTLY = Conditions(call_seconds=HANG_SECONDS, memory_bytes=1 << 30)
 
 
 def findings(name, log, conditions=PATIENTLY):
@@ -80,8 +81,8 @@ def test_a_broken_codec_fails_at_its_fault_and_is_tested_no_further(name, test, 
 @pytest.mark.parametrize(
     ("name", "remark"),
     [
-        ("hangs", "timeout: encode took longer than 2 s"),
-        ("hangs-decoding", "timeout: decode took longer than 2 s"),
+        ("hangs", "timeout: encode took longer than 5 s"),
+        ("hangs-decoding", "timeout: decode took longer than 5 s"),
         ("eats-memory", "over the limit of 1.0 GiB"),
     ],
 )
@@ -110,7 +111,7 @@ def test_time_and_memory_are_bounded(name, remark, tmp_path):
         (
             "hangs-on-garbage",
             {"no bytes", "random bytes", "cut bitstreams", "flipped bits"},
-            "0 bytes: timeout: decode took longer than 2 s",
+            "0 bytes: timeout: decode took longer than 5 s",
         ),
         ("crashes-on-portraits", {"size 97 x 1", "size 131 x 67"}, "ended by SIGSEGV in encode"),
     ],

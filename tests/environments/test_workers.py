@@ -13,10 +13,11 @@ from harness.environments import Inline
 from harness.environments.client import Limits, WorkerFailure
 from harness.environments.venv import OLDEST_PYTHON
 from harness.worker.wire import rate_fields
+from tests.patience import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 PROBE = ROOT / "tests" / "fixtures" / "probe"
-LIMITS = Limits(call_seconds=60.0, load_seconds=60.0, memory_bytes=1 << 30)
+LIMITS = Limits(call_seconds=HANG_SECONDS, load_seconds=HANG_SECONDS, memory_bytes=1 << 30)
 photograph = np.ascontiguousarray(skimage.data.astronaut()[:64, 64:160])
 
 
@@ -69,13 +70,13 @@ def test_it_sees_only_its_own_packages_and_the_harness(environment, tmp_path):
 
 
 def test_a_call_that_takes_too_long_is_ended(environment, codec, tmp_path):
-    limits = Limits(call_seconds=0.5, load_seconds=60.0, memory_bytes=1 << 30)
+    limits = Limits(call_seconds=0.5, load_seconds=HANG_SECONDS, memory_bytes=1 << 30)
     failure = failure_of(environment, codec("hangs"), tmp_path / "log", limits)
     assert (failure.status, failure.reason) == ("timeout", "encode")
 
 
 def test_a_codec_that_takes_too_much_memory_is_ended(environment, codec, tmp_path):
-    limits = Limits(call_seconds=60.0, load_seconds=60.0, memory_bytes=256 << 20)
+    limits = Limits(call_seconds=HANG_SECONDS, load_seconds=HANG_SECONDS, memory_bytes=256 << 20)
     failure = failure_of(environment, codec("eats-memory"), tmp_path / "log", limits)
     assert (failure.status, failure.reason) == ("out_of_memory", "host")
     assert not failure.alive

@@ -13,6 +13,7 @@ import pytest
 
 import harness
 from harness.store.shards import list_shards
+from tests.patience import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = ["case", "codec", "rate", "image", "status", "bytes", "bpp", "bitstream_sha256", "psnr"]
@@ -59,7 +60,7 @@ def numbers(results):
 def undisturbed(photographs, tmp_path_factory):
     results = tmp_path_factory.mktemp("undisturbed")
     run = popen(command(photographs, results))
-    _, errors = run.communicate(timeout=200)
+    _, errors = run.communicate(timeout=HANG_SECONDS)
     assert run.returncode == 0, errors
     return results
 
@@ -87,7 +88,7 @@ def test_a_run_killed_at_random_moments_ends_like_an_undisturbed_one(
             run.communicate()
             kills += 1
     run = start(photographs, tmp_path)
-    _, errors = run.communicate(timeout=200)
+    _, errors = run.communicate(timeout=HANG_SECONDS)
     assert run.returncode == 0, errors
     assert kills > 0
     assert numbers(tmp_path).equals(numbers(undisturbed)), f"seed {seed}"
@@ -103,7 +104,7 @@ def test_killed_between_measuring_and_scoring_only_scores(
     run.kill()
     run.communicate()
     again = start(photographs, tmp_path)
-    _, errors = again.communicate(timeout=200)
+    _, errors = again.communicate(timeout=HANG_SECONDS)
     assert again.returncode == 0, errors
     assert ", 0 to measure" in errors
     assert numbers(tmp_path).equals(numbers(undisturbed))
@@ -113,7 +114,7 @@ def test_killed_between_measuring_and_scoring_only_scores(
 def test_two_runs_into_one_folder_share_the_work(start, photographs, tmp_path, undisturbed):
     runs = [start(photographs, tmp_path) for _ in range(2)]
     for run in runs:
-        _, errors = run.communicate(timeout=250)
+        _, errors = run.communicate(timeout=HANG_SECONDS)
         assert run.returncode == 0, errors
     assert numbers(tmp_path).equals(numbers(undisturbed))
     shards = list_shards(tmp_path / "default" / "cases")
@@ -126,14 +127,14 @@ def test_ctrl_c_stops_cleanly_and_loses_nothing_finished(start, photographs, tmp
     run = start(photographs, tmp_path)
     wait_for(lambda: list_shards(tmp_path / "default" / "cases"), run)
     run.send_signal(signal.SIGINT)
-    _, errors = run.communicate(timeout=60)
+    _, errors = run.communicate(timeout=HANG_SECONDS)
     assert run.returncode == 130
     assert "the same command continues it" in errors
     assert "Traceback" not in errors
     finished = harness.load_results(tmp_path)
     assert len(finished) > 0
     again = start(photographs, tmp_path)
-    again.communicate(timeout=200)
+    again.communicate(timeout=HANG_SECONDS)
     after = harness.load_results(tmp_path).set_index("case")
     assert list(after.loc[finished["case"], "started"]) == list(finished["started"])
     assert numbers(tmp_path).equals(numbers(undisturbed))
@@ -149,7 +150,7 @@ def test_a_worker_dies_with_the_harness(start, photographs, tmp_path):
     assert pids
     run.kill()
     run.communicate()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + HANG_SECONDS
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < deadline, "the worker outlived the harness"
         time.sleep(0.01)

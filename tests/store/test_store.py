@@ -17,6 +17,7 @@ from harness.store import schema
 from harness.store.records import CaseRecord, ScoreRecord
 from harness.store.run_store import MERGE_FROM, RunStore
 from harness.store.shards import VERSION_KEY, list_shards
+from tests.patience import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,6 +100,85 @@ def test_merging_what_another_process_has_merged_meanwhile_harms_nothing(tmp_pat
     store.merge()
     (tmp_path / "kept").rename(tmp_path / "run" / "cases" / "merged.parquet")
     assert list(harness.load_results(tmp_path)["case"]) == ["a"]
+
+
+def test_a_damaged_shard_is_set_aside_by_a_merge_and_the_others_are_merged(tmp_path):
+    store = RunStore(tmp_path / "run")
+    for number in range(MERGE_FROM):
+        store.add_cases([case(f"c{number}")])
+    victim = list_shards(tmp_path / "run" / "cases")[7]
+    victim.write_bytes(victim.read_bytes()[:-1])
+    store.merge()
+    assert [error.path for error in store.damaged] == [victim]
+    assert (tmp_path / "run" / "damaged" / "cases" / victim.name).is_file()
+    assert len(list_shards(tmp_path / "run" / "cases")) == 1
+    assert len(harness.load_results(tmp_path)) == MERGE_FROM - 1
+
+
+def test_a_merge_of_damaged_shards_alone_writes_nothing(tmp_path):
+    store = RunStore(tmp_path / "run")
+    for _ in range(MERGE_FROM):
+        store.add_cases([case("a")])
+    for shard in list_shards(tmp_path / "run" / "cases"):
+        shard.write_bytes(b"")
+    store.merge()
+    assert len(store.damaged) == MERGE_FROM
+    assert not list_shards(tmp_path / "run" / "cases")
+
+
+MERGE_OFTEN = """
+import sys
+from pathlib import Path
+sys.path[:0] = {paths!r}
+from harness.store import run_store
+from test_store import case, score
+run_store.MERGE_FROM = 3
+store = run_store.RunStore(Path({folder!r}))
+for number in range(25):
+    name = f"{{sys.argv[1]}}-{{number}}"
+    store.add_cases([case(name, bytes=number)])
+    store.add_scores([score(name, float(number), measured=store.states[name].written)])
+    store.merge()
+"""
+
+
+def test_processes_that_merge_at_the_same_time_lose_no_row(tmp_path):
+    folder = tmp_path / "run"
+    script = MERGE_OFTEN.format(paths=[str(ROOT), str(Path(__file__).parent)], folder=str(folder))
+    command = [sys.executable, "-W", "error", "-c", script]
+    merging = [subprocess.Popen([*command, name], stderr=subprocess.PIPE) for name in "abc"]
+    for process in merging:
+        _, errors = process.communicate(timeout=HANG_SECONDS)
+        assert process.returncode == 0, errors.decode()
+    frame = harness.load_results(folder)
+    assert len(frame) == frame["case"].nunique() == 3 * 25
+    assert (frame["psnr"] == frame["bytes"]).all()
+    states = RunStore(folder).states
+    assert all(state.cards == {"psnr": "x"} for state in states.values())
+
+
+def test_a_score_counts_for_the_record_that_was_scored_and_for_no_older_one(tmp_path):
+    """The newer record is lost; what was scored of it says nothing of the older one."""
+    store = RunStore(tmp_path / "run")
+    store.add_cases([case("a", bytes=1)])
+    older = set(list_shards(tmp_path / "run" / "cases"))
+    store.add_cases([case("a", bytes=2)])
+    store.add_scores([score("a", 30.0, measured=store.states["a"].written)])
+    assert list(harness.load_results(tmp_path)["psnr"]) == [30.0]
+    (newer,) = set(list_shards(tmp_path / "run" / "cases")) - older
+    newer.unlink()
+    assert harness.load_results(tmp_path)["psnr"].isna().all()
+    assert RunStore(tmp_path / "run").states["a"].cards == {}
+
+
+def test_a_folder_that_is_only_read_is_not_changed(tmp_path):
+    RunStore(tmp_path / "run").add_cases([case("a")])
+    (victim,) = list_shards(tmp_path / "run" / "cases")
+    victim.write_bytes(b"")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.warns(UserWarning, match=victim.name):
+        assert not RunStore(tmp_path / "run", create=False).states
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_store_takes_up_what_another_process_wrote(tmp_path):
