@@ -150,6 +150,8 @@ def _other(record: Record, manifest: Mapping[str, Any], model: Model) -> Lack | 
     )
     if options != record["options"]:
         return Lack(f"recorded with options {record['options']}, this version has {options}")
+    if model.device != record["device"]:
+        return Lack(f"recorded on {record['device']}, here the codec runs on {model.device}")
     recorded = record["checkpoint"]
     if model.checkpoint != recorded and not isinstance(model.ready, Lack):
         here = model.checkpoint or "none"

@@ -27,11 +27,6 @@ def verify(results, *arguments):
     return answer.exit_code, json.loads(answer.stdout) if answer.stdout else answer.stderr
 
 
-def jpeg(run, crops, *arguments):
-    """What is found about the two cases of JPEG."""
-    return verify(run, "--codec", "jpeg", "--dataset", crops, *arguments)
-
-
 def change(run, kind, change_row):
     """Rewrite the shards of a run with rows changed in place, as a forger would: whole and new."""
     columns = {"cases": schema.CASES, "scores": schema.SCORES}[kind]
@@ -43,29 +38,61 @@ def change(run, kind, change_row):
         write_shard(run / kind, pa.Table.from_pylist(rows, columns))
 
 
-def fields(found):
-    """By name, the fields of all cases that are not equal."""
-    told = [f for case in found["cases"] for f in case["fields"] if f["outcome"] != "equal"]
-    return {field["name"]: field for field in told}
+def told(case):
+    """By name, the fields of a case that are not equal."""
+    return {field["name"]: field for field in case["fields"] if field["outcome"] != "equal"}
+
+
+def cases_of(found):
+    return {(case["codec"], case["image"]): case for case in found["cases"]}
+
+
+def which(run):
+    """The codec and the image of each case's id."""
+    frame = harness.load_results(run)
+    return dict(zip(frame["case"], zip(frame["codec"], frame["image"], strict=True), strict=True))
+
+
+def verify_classical(run, crops, *arguments):
+    return verify(run, "--codec", "jpeg,webp", "--dataset", crops, *arguments)
+
+
+@pytest.fixture(scope="module")
+def forged(measured, crops, tmp_path_factory):
+    """Each case with something else changed, and all as if from another machine."""
+    run = shutil.copytree(measured, tmp_path_factory.mktemp("forged") / "run")
+    names = which(run)
+
+    def forge(row):
+        row.update(environment="inline:pillow@1.0", machine="abc")
+        match names[row["case"]]:
+            case "jpeg", "crop0.png":
+                row["bitstream_sha256"] = "0" * 64
+            case "jpeg", "crop1.png":
+                row["bytes"] -= 7
+            case "webp", "crop0.png":
+                row["picture_sha256"] = "0" * 64
+
+    def worsen(row):
+        if names[row["case"]] == ("webp", "crop1.png"):
+            row["value"] -= 0.01
+
+    change(run, "cases", forge)
+    change(run, "scores", worsen)
+    junit = run.parent / "junit.xml"
+    code, found = verify_classical(run, crops, "--junit", junit)
+    assert code == 1
+    assert found["counts"]["different"] == 4
+    return cases_of(found), ET.fromstring(junit.read_bytes())  # noqa: S314 - our own
 
 
 def test_what_was_measured_here_is_equal_in_bytes_pictures_and_metrics(measured, crops):
     code, found = verify(measured, "--dataset", crops)
-    assert (
-        code,
-        found["counts"]["equal"] + found["counts"]["equal within the stated tolerance"],
-    ) == (0, 8)
-    names = {
-        "bitstream_sha256",
-        "bytes",
-        "height",
-        "width",
-        "bpp",
-        "picture_sha256",
-        "psnr",
-        "ms_ssim",
-    }
-    assert all({f["name"] for f in case["fields"]} == names for case in found["cases"])
+    ended = found["counts"]
+    assert (code, ended["equal"] + ended["equal within the stated tolerance"]) == (0, 5)
+    coding = {"bitstream_sha256", "bytes", "height", "width", "bpp", "picture_sha256"}
+    for case in found["cases"]:
+        assert {f["name"] for f in case["fields"]} == coding | {"psnr", "ms_ssim"}
 
 
 def test_a_folder_of_photographs_is_found_where_the_run_had_it(measured):
@@ -73,93 +100,71 @@ def test_a_folder_of_photographs_is_found_where_the_run_had_it(measured):
     assert (code, found["counts"]["equal"]) == (0, 1)
 
 
-def test_a_changed_digest_of_a_bitstream_is_told(run, crops):
-    change(run, "cases", lambda row: row.update(bitstream_sha256="0" * 64))
-    code, found = jpeg(run, crops)
-    assert code == 1
-    assert found["counts"]["different"] == 2
-    assert fields(found).keys() == {"bitstream_sha256"}
+def test_a_changed_digest_of_a_bitstream_is_told(forged):
+    assert told(forged[0]["jpeg", "crop0.png"]).keys() == {"bitstream_sha256"}
 
 
-def test_a_changed_length_is_told_with_the_difference(run, crops):
-    change(run, "cases", lambda row: row.update(bytes=row["bytes"] - 7))
-    code, found = jpeg(run, crops)
-    assert (code, fields(found)["bytes"]["difference"]) == (1, 7)
+def test_a_changed_length_is_told_with_the_difference(forged):
+    assert told(forged[0]["jpeg", "crop1.png"])["bytes"]["difference"] == 7
 
 
-@pytest.mark.parametrize("metric", ["psnr", "ms_ssim"])
-def test_a_changed_metric_is_told_by_how_much(run, crops, metric):
-    def worse(row):
-        if row["metric"] == metric:
-            row["value"] -= 0.01
-
-    change(run, "scores", worse)
-    code, found = jpeg(run, crops)
-    assert code == 1
-    assert fields(found).keys() == {metric}
-    assert fields(found)[metric]["difference"] == pytest.approx(0.01)
-    assert fields(found)[metric]["tolerance"] == METRICS[metric].tolerance
+def test_a_changed_picture_is_told(forged):
+    assert told(forged[0]["webp", "crop0.png"]).keys() == {"picture_sha256"}
 
 
-def test_a_difference_under_the_tolerance_is_told_as_that(run, crops):
+def test_a_changed_metric_is_told_by_how_much_and_under_which_tolerance(forged):
+    found = told(forged[0]["webp", "crop1.png"])
+    assert found.keys() == {"psnr", "ms_ssim"}
+    for name, field in found.items():
+        assert field["difference"] == pytest.approx(0.01)
+        assert field["tolerance"] == METRICS[name].tolerance
+
+
+def test_other_versions_and_another_machine_are_told_beside_a_difference(forged):
+    elsewhere = " ".join(forged[0]["jpeg", "crop0.png"]["elsewhere"])
+    assert "environment inline:pillow@1.0 there, inline:" in elsewhere
+    assert "machine abc" in elsewhere
+
+
+def test_junit_holds_a_failure_for_each_case_that_differs(forged):
+    root = forged[1]
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("4", "4", "0")
+    assert "bitstream_sha256: recorded 000000000000..., found " in ET.tostring(root, "unicode")
+
+
+def test_another_version_alone_and_a_difference_under_the_tolerance_are_no_difference(run, crops):
     def barely(row):
         row["value"] += METRICS[row["metric"]].tolerance / 3
 
     change(run, "scores", barely)
-    code, found = jpeg(run, crops)
-    assert code == 0
-    assert found["counts"]["equal within the stated tolerance"] == 2
-
-
-def test_a_changed_picture_is_told(run, crops):
-    change(run, "cases", lambda row: row.update(picture_sha256="0" * 64))
-    code, found = jpeg(run, crops)
-    assert code == 1
-    assert fields(found).keys() == {"picture_sha256"}
-
-
-def test_the_picture_of_an_older_record_is_the_kept_one(run, crops):
-    change(run, "cases", lambda row: row.update(picture_sha256=None, reconstruction_sha256=None))
-    assert jpeg(run, crops)[0] == 0
-    for path in (run / "reconstructions" / "jpeg").rglob("*.png"):
-        pixels = np.array(Image.open(path))
-        pixels[3, 5, 1] ^= 2
-        Image.fromarray(pixels).save(path)
-    code, found = jpeg(run, crops)
-    assert code == 1
-    assert "by 2 of 255 steps at most" in fields(found)["picture_sha256"]["note"]
-
-
-def test_a_record_without_any_picture_is_compared_in_the_rest(run, crops):
-    change(run, "cases", lambda row: row.update(picture_sha256=None))
-    shutil.rmtree(run / "reconstructions")
-    code, found = jpeg(run, crops)
-    assert code == 0
-    assert "picture_sha256" not in {f["name"] for f in found["cases"][0]["fields"]}
-
-
-def test_another_version_in_the_environment_is_told_beside_a_difference(run, crops):
-    def elsewhere(row):
-        row.update(environment="inline:pillow@1.0", machine="abc", bitstream_sha256="0" * 64)
-
-    change(run, "cases", elsewhere)
-    _, found = jpeg(run, crops)
-    told = " ".join(found["cases"][0]["elsewhere"])
-    assert "environment inline:pillow@1.0 there, inline:" in told
-    assert "machine abc" in told
-
-
-def test_another_version_alone_is_no_difference(run, crops):
     change(run, "cases", lambda row: row.update(environment="inline:pillow@1.0", machine="abc"))
-    code, found = jpeg(run, crops)
-    assert (code, found["cases"][0]["elsewhere"]) == (0, [])
+    code, found = verify_classical(run, crops)
+    assert code == 0
+    assert found["counts"]["equal within the stated tolerance"] == 4
+    assert all(case["elsewhere"] == [] for case in found["cases"])
+
+
+def test_the_picture_of_an_older_record_is_the_kept_one_if_there_is_one(run, crops):
+    change(run, "cases", lambda row: row.update(picture_sha256=None, reconstruction_sha256=None))
+    shutil.rmtree(run / "reconstructions" / "webp")
+    (path,) = (run / "reconstructions" / "jpeg").rglob("crop1.png.*")
+    pixels = np.array(Image.open(path))
+    pixels[3, 5, 1] ^= 2
+    Image.fromarray(pixels).save(path)
+    code, found = verify_classical(run, crops, "--metric", "psnr")
+    cases = cases_of(found)
+    assert code == 1
+    assert told(cases["jpeg", "crop0.png"]) == {}
+    assert "by 2 of 255 steps at most" in told(cases["jpeg", "crop1.png"])["picture_sha256"]["note"]
+    names = {field["name"] for field in cases["webp", "crop0.png"]["fields"]}
+    assert names == {"bitstream_sha256", "bytes", "height", "width", "bpp", "psnr"}
 
 
 def test_a_value_under_another_card_is_not_compared(run, crops):
     change(run, "scores", lambda row: row.update(card="0" * 12))
-    code, found = jpeg(run, crops)
+    code, found = verify(run, "--codec", "jpeg", "--dataset", crops, "--sample", 1)
     assert code == 2
-    assert "another identity card" in fields(found)["psnr"]["note"]
+    assert "another identity card" in told(found["cases"][0])["psnr"]["note"]
 
 
 NOT_HERE = {
@@ -169,6 +174,7 @@ NOT_HERE = {
     "options": ({"options": "{}"}, "recorded with options"),
     "a checkpoint": ({"checkpoint": "other.pt:0"}, "recorded with checkpoint other.pt:0"),
     "a device": ({"device": "cuda:99"}, "cuda"),
+    "a device of a network": ({"device": "cuda:99", "codec": "progic-tiny"}, "is not there"),
     "a version": ({"threads": 2}, "another version of the harness"),
 }
 
@@ -190,7 +196,7 @@ def test_records_of_other_adapter_code_are_not_compared_and_say_so(run, crops):
         for codec in manifest["codecs"].values():
             codec["code"] = "0" * 64
         write_json(path, manifest)
-    code, found = jpeg(run, crops)
+    code, found = verify(run, "--codec", "jpeg", "--dataset", crops)
     assert code == 2
     assert "other adapter code: 000000000000 there" in found["cases"][0]["reason"]
     assert "verify it with codec-harness" in found["cases"][0]["reason"]
@@ -214,26 +220,14 @@ def test_the_seed_chooses_the_cases_and_codecs_take_turns(measured):
     assert len(choose(records, 100, 7)) == len(records)
 
 
-def test_junit_and_table_show_what_differs(run, crops, tmp_path):
+def test_the_table_shows_what_differs_and_the_seed_that_repeats_it(run, crops):
     change(run, "cases", lambda row: row.update(bitstream_sha256="0" * 64))
-    arguments = [
-        "--codec",
-        "jpeg",
-        "--dataset",
-        crops,
-        "--metric",
-        "psnr",
-        "--junit",
-        tmp_path / "x",
-    ]
-    answer = CliRunner().invoke(command, [str(a) for a in [run, "--seed", 5, *arguments]])
+    arguments = [run, "--seed", 5, "--codec", "jpeg", "--dataset", crops, "--metric", "psnr"]
+    answer = CliRunner().invoke(command, [str(a) for a in arguments])
     assert answer.exit_code == 1
     assert "jpeg   q20   crop0.png  different  equal    equal" in answer.stdout
     assert "2 cases, seed 5: 0 equal" in answer.stdout
-    assert "bitstream_sha256: recorded 000000000000..., found " in answer.stdout
     assert "times are not compared" in answer.stdout
-    root = ET.parse(tmp_path / "x").getroot()
-    assert (root.get("tests"), root.get("failures")) == ("2", "2")
 
 
 def test_nothing_that_records_name_is_opened_for_a_bundle(measured, tmp_path):
