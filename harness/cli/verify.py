@@ -201,7 +201,8 @@ def _finished(frame: pd.DataFrame, codecs: Sequence[str]) -> list[dict[str, Any]
     if ok.empty:
         raise HarnessError("no case is recorded ok: there is nothing to make again")
     plain = ok.astype(object)
-    return [*plain.where(plain.notna(), None).to_dict("records")]
+    rows = plain.where(plain.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def _write(path: Path, text: str) -> None:
