@@ -82,7 +82,7 @@ def command(
     else 2 if something could not be compared. With --files, digests are checked, and damaged and
     missing files make it 1.
     """
-    from harness.store.bundle import results_folder
+    from harness.store.unpack import results_folder
 
     path = results.expanduser()
     bundled = path.is_file()

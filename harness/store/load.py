@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from harness.errors import HarnessError, Status
 from harness.store import schema
-from harness.store.bundle import results_folder
 from harness.store.documents import DamagedDocument
 from harness.store.records import CaseRecord
 from harness.store.run_store import check_version
 from harness.store.shards import DamagedShard, latest, list_shards, read_shard
+from harness.store.unpack import results_folder
 
 
 def load_results(path: str | Path) -> pd.DataFrame:

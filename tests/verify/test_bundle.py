@@ -14,7 +14,8 @@ from harness.cli.bundle import command as bundle_command
 from harness.cli.report import command as report_command
 from harness.cli.verify import command as verify_command
 from harness.errors import HarnessError
-from harness.store.bundle import EXPANSION, LIST, pack, results_folder, unpack
+from harness.store.bundle import EXPANSION, LIST, pack
+from harness.store.unpack import results_folder, unpack
 
 
 @pytest.fixture(scope="module")
