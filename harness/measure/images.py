@@ -84,16 +84,17 @@ class Images:
     def keep(self, batch: Batch, case: Case, image: Image) -> Written:
         """Keep a reconstruction for the metrics, in memory and losslessly on disk.
 
-        Its pixels are hashed beside the compression; nothing runs on when this returns, so that no
-        timed call has it beside itself.
+        It is hashed beside the compression and the writing; nothing runs on when this returns, so
+        that no timed call has it beside itself.
 
         Raises:
             HarnessError: The file cannot be written.
         """
-        hashed = self._hashing.submit(picture_sha256, image)
+        pixels = self._hashing.submit(picture_sha256, image)
         png = png_bytes(image)
-        written = Written(len(png), hashed.result(), hashlib.sha256(png).hexdigest())
+        file = self._hashing.submit(hashlib.sha256, png)
         write_bytes(self._file(batch, case), png)
+        written = Written(len(png), pixels.result(), file.result().hexdigest())
         with suppress(ValueError):  # larger than the whole cache
             self._reconstructions[case.id] = image
         return written

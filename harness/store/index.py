@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -65,15 +67,17 @@ class CaseIndex:
 
     def __init__(self, *, digests: bool) -> None:
         self.states: dict[str, CaseState] = {}
+        self._digests = digests
         self.case_columns = [*CASE_INDEX, *(CASE_DIGESTS if digests else ())]
 
     def add_cases(self, table: pa.Table) -> None:
         """Take up the rows of a shard of cases."""
-        columns = [table[name].to_pylist() for name in self.case_columns]
-        for case, status, message, repeats, written, *digests in zip(*columns, strict=True):
-            new = CaseState(status, message, repeats, written)
-            if digests:
-                new.digests = Digests(*digests)
+        columns = [table[name].to_pylist() for name in CASE_INDEX]
+        digests: Iterable[Digests] = repeat(UNKNOWN, len(table))
+        if self._digests:
+            digests = map(Digests, *(table[name].to_pylist() for name in CASE_DIGESTS))
+        for case, status, message, repeats, written, known in zip(*columns, digests, strict=True):
+            new = CaseState(status, message, repeats, written, digests=known)
             old = self.states.get(case)
             if old is None:
                 self.states[case] = new
@@ -93,8 +97,10 @@ class CaseIndex:
             cases, metrics, finals, cards, rows, times, strict=True
         ):
             state = self.states.get(case)
-            if state is None or written < state.written or row not in {None, state.written}:
+            if state is None or written < state.written:
                 continue
+            if row is not None and row != state.written:
+                continue  # it scored another row of the case
             if not final:
                 state.blank.add(metric)
             elif state.scored.get(metric, 0) <= written:
