@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ from harness.catalog.metrics import METRICS
 from harness.codec import Image
 from harness.environments.client import WorkerFailure
 from harness.errors import HarnessError, Status
+from harness.images.files import picture_sha256
 from harness.metrics.base import Score
 from harness.metrics.cards import Card
 from harness.verify.again import Coded
@@ -74,11 +74,6 @@ def _picture(
     if digest is None and there is not None:
         digest = picture_sha256(there)
     yield _same("picture_sha256", digest, found, _distance(there, here))
-
-
-def picture_sha256(image: Image) -> str:
-    """sha256 of an image's samples: uint8, H x W x 3, row by row."""
-    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
 def _distance(there: Image | None, here: Image) -> str:
