@@ -132,9 +132,9 @@ def _blanks(outcome: Outcome, frame: pd.DataFrame) -> Iterator[str]:
         for (name, reason), count in blank.items():
             if name == metric:
                 yield f"blank: {title} of {counted(count, 'case')}: {reason}"
-        if count := outcome.lacking.get(metric):
+        if lacking := outcome.lacking.get(metric):
             yield (
-                f"missing: {title} of {counted(count, 'case')}; the notes above say why, and the "
+                f"missing: {title} of {counted(lacking, 'case')}; the notes above say why, and the "
                 "same command tries again"
             )
 

@@ -122,7 +122,7 @@ def png_bytes(image: Image) -> bytes:
 
 def picture_sha256(image: Image) -> str:
     """sha256 of the pixels of an image (uint8, H x W x 3, RGB) in C order, in hexadecimal."""
-    return hashlib.sha256(np.ascontiguousarray(image)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
 
 
 def round_to_uint8(values: npt.NDArray[np.floating[Any]]) -> Image:

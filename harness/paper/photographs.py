@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from harness.assets.digests import sha256_of
 from harness.codec import Image
 from harness.errors import HarnessError
 from harness.images.datasets import resolve
@@ -69,12 +71,16 @@ def _inside(box: Box, image: Image) -> Box:
 
 
 def _decoded(results: Path, case: object) -> Path | None:
-    """The reconstruction of a case, where it was kept."""
+    """The reconstruction of a case, where it was kept and is still what was written."""
     run, identity = str(getattr(case, "run", "")), str(getattr(case, "case", ""))
+    digest = getattr(case, "reconstruction_sha256", None)
     for folder in run_folders(results):
         if folder.name == run:
             pattern = f"reconstructions/**/*.{identity[:8]}.png"
-            return next(iter(sorted(folder.glob(pattern))), None)
+            path = next(iter(sorted(folder.glob(pattern))), None)
+            if path is None or not isinstance(digest, str) or sha256_of(path) == digest:
+                return path
+            warnings.warn(f"{path} is not what was written, and is not shown", stacklevel=4)
     return None
 
 

@@ -11,10 +11,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from harness.assets.digests import sha256_of
 from harness.catalog.codec_spec import EnvironmentName
 from harness.catalog.metrics import METRICS
 from harness.codec import Image
-from harness.errors import HarnessError, ImageError, Lack
+from harness.errors import HarnessError, Lack
 from harness.images.files import read_image
 from harness.metrics import Scorer
 from harness.metrics.base import Score
@@ -177,13 +178,16 @@ class Verification:
         return list(metric_fields(subject.record, scores, scorer.cards, recorded))
 
     def _picture(self, subject: Subject) -> Image | None:
-        """The reconstruction that is kept beside a record, if it can be read."""
+        """The reconstruction that is kept beside a record, if it is what was written."""
         run, case = str(subject.record["run"]), str(subject.record["case"])
         if run not in self._kept:
             files = (self._folders[run] / "reconstructions").rglob("*.png")
             self._kept[run] = {path.stem.rpartition(".")[2]: path for path in files}
         path = self._kept[run].get(case[:CASE_DIGITS])
+        if path is None:
+            return None
         try:
-            return None if path is None else read_image(path)
-        except (ImageError, HarnessError):
+            written = subject.record.get("reconstruction_sha256")
+            return read_image(path) if written in {None, sha256_of(path)} else None
+        except (HarnessError, OSError):
             return None

@@ -238,6 +238,20 @@ def test_results_that_cannot_be_written_name_the_folder(tmp_path):
     assert "--results" in caught.value.remedy
 
 
+def with_mounts(script):
+    """Run a shell's script in a mount namespace of its own; the test is skipped where none is."""
+    if shutil.which("unshare") is None:
+        pytest.skip("needs the program unshare (util-linux)")
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--user", "--mount", "sh", "-c", script],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip(f"no mount namespace of one's own here: {done.stderr.strip()}")
+    return done
+
+
 FILL = """
 import os, sys
 sys.path.insert(0, {root!r})
@@ -264,20 +278,30 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path, photographs):
     small.mkdir()
     script = tmp_path / "fill.py"
     script.write_text(FILL.format(root=str(ROOT), small=str(small), photographs=str(photographs)))
-    if shutil.which("unshare") is None:
-        pytest.skip("needs the program unshare (util-linux)")
-    setup = (
+    done = with_mounts(
         f"mount -t tmpfs -o size=3m tmpfs {small} && "
         f"head -c 2500000 /dev/zero > {small}/ballast && exec {sys.executable} {script}"
     )
-    done = subprocess.run(
-        ["unshare", "--map-root-user", "--user", "--mount", "sh", "-c", setup],
-        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    if "unshare" in done.stderr or "mount:" in done.stderr:
-        pytest.skip(f"no mount namespace of one's own here: {done.stderr.strip()}")
     assert "the disk is full" in done.stdout, done.stdout + done.stderr
     assert "free some space" in done.stdout
     kept = next(line for line in done.stdout.splitlines() if line.startswith("KEPT"))
     assert kept.endswith("True")
     assert "DONE 9 {'ok'} True" in done.stdout
+
+
+@pytest.mark.slow
+def test_full_temporary_folders_are_an_error_with_a_remedy(tmp_path):
+    """On a real file system of 64 KB in place of all folders that are usual for temporary files."""
+    done = with_mounts(
+        f"mount -t tmpfs -o size=64k tmpfs {tmp_path}; cd {tmp_path}; "
+        "head -c 100000 /dev/zero > ballast 2> message; "
+        "mkdir results; mount -t tmpfs -o size=9m tmpfs results; "
+        "for place in /usr/tmp /var/tmp /tmp; do "
+        "if [ -d $place ]; then mount --rbind . $place; fi; done; cd /tmp; "
+        f"exec {sys.executable} -m harness run --codec jpeg --rate q60 --metric psnr --limit 1 "
+        "--results results --no-report"
+    )
+    assert done.returncode == 2, done.stderr
+    assert "no temporary folder that can be written to" in done.stderr
+    assert "TMPDIR" in done.stderr
+    assert "unexpected" not in done.stderr
