@@ -173,6 +173,17 @@ class CallReport:
     peak_rss_bytes: int | None = None
 
 
+class WithHeader(ABC):
+    """The capability of telling a bitstream's coded data from what stands around it."""
+
+    @abstractmethod
+    def header_bytes(self, bitstream: bytes) -> int:
+        """Bytes of ``bitstream`` outside its coded data: signature, header, container, metadata.
+
+        At least 0, at most its length.
+        """
+
+
 class SelfTimed(ABC):
     """The capability of timing one's own work, for a codec that runs other programs."""
 

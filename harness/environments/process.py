@@ -6,9 +6,15 @@ import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
+
+from harness.worker import family
+
+END_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,9 @@ class Process(Protocol):
         ``None`` where something else enforces the limit, so that the harness need not watch it.
         """
 
+    def has_ended(self) -> bool:
+        """Whether it is known to have ended; asked often. A container's end closes its socket."""
+
     def wait(self, seconds: float) -> Exit | None:
         """How the process ended, or ``None`` if it is still running after ``seconds``."""
 
@@ -41,16 +50,42 @@ class Process(Protocol):
 
 
 class ChildProcess:
-    """A child process of the harness, the leader of a process group of its own."""
+    """A supervised child process of the harness (see :mod:`harness.worker.supervisor`).
 
-    def __init__(self, child: subprocess.Popen[bytes]) -> None:
-        self._child = child
-        self.pid = child.pid
+    Args:
+        command: What it runs.
+        variables: Its environment variables, with ``TMPDIR`` a folder of its own.
+        output: The file to which its output goes.
+    """
+
+    def __init__(
+        self, command: Sequence[str | Path], variables: Mapping[str, str], output: IO[bytes]
+    ) -> None:
+        self._temporary = variables["TMPDIR"]
         self._oom_kills = _oom_kills()
+        self._is_over = False
+        self._child = subprocess.Popen(
+            command,
+            cwd=self._temporary,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            # From its first moment. SIGCONT wakes one that somebody stopped; it then sees that the
+            # harness is gone, and ends what it started.
+            preexec_fn=partial(  # noqa: PLW1509 - it calls the kernel, and takes no lock
+                family.signal_when_parent_dies, signal.SIGCONT, os.getpid()
+            ),
+        )
 
     def memory_bytes(self) -> int:
-        """Resident memory of the child and its descendants; shared pages are counted for each."""
-        return _resident_bytes(self.pid)
+        """Resident memory of all that the child started, which is the worker and its children."""
+        return family.resident_bytes(family.descendants(self._child.pid))
+
+    def has_ended(self) -> bool:
+        """See :class:`Process`."""
+        return self._child.poll() is not None
 
     def wait(self, seconds: float) -> Exit | None:
         """See :class:`Process`."""
@@ -63,35 +98,18 @@ class ChildProcess:
 
     def kill(self) -> None:
         """See :class:`Process`."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._child.wait()
-
-
-def _resident_bytes(root: int) -> int:
-    page = os.sysconf("SC_PAGE_SIZE")
-    total = 0
-    for pid in _family(root):
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            fields = Path(f"/proc/{pid}/statm").read_text().split()
-            total += int(fields[1]) * page
-    return total
-
-
-def _family(pid: int) -> list[int]:
-    members = [pid]
-    for child in _children(pid):
-        members += _family(child)
-    return members
-
-
-def _children(pid: int) -> list[int]:
-    """The children of every thread of a process; cheap, as it is read during timed calls."""
-    found = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(child) for child in path.read_text().split()]
-    return found
+        if self._is_over:
+            return
+        self._is_over = True
+        if self.has_ended():
+            # If the codec killed its supervisor, what it started is no longer a descendant.
+            marked = partial(family.with_variable, "TMPDIR", self._temporary)
+            family.end_all(marked, END_SECONDS)
+            return
+        family.end_all(partial(family.descendants, self._child.pid), END_SECONDS)
+        if self.wait(END_SECONDS) is None:
+            self._child.kill()
+            self._child.wait()
 
 
 def _oom_kills() -> int:
