@@ -74,6 +74,8 @@ class VtmIntra(Codec, SelfTimed):
 
         Raises:
             UnsupportedImage: VTM refuses it.
+            ProgramKilled: A signal ended VTM's encoder.
+            CodecError: The encoder ended well and wrote nothing.
         """
         unit = 2 if self.conversion.chroma == "4:2:0" else 1
         header = Header(-image.shape[0] % unit, -image.shape[1] % unit)
@@ -86,8 +88,11 @@ class VtmIntra(Codec, SelfTimed):
             qp = self.rate.options["qp"]
             ended = self._run(self.vtm.encode(self.options, qp, height, width), folder)
             coded = folder / "coded.bin"
-            if ended.exit_code != 0 or not coded.is_file():
+            ended.check_alive()
+            if ended.exit_code != 0:
                 raise UnsupportedImage(f"VTM's encoder {ended}")
+            if not (coded.is_file() and coded.stat().st_size):
+                raise CodecError(f"VTM's encoder ended well and wrote nothing: {ended}")
             return header.pack(self.conversion) + coded.read_bytes()
 
     def decode(self, bitstream: bytes) -> Image:
@@ -95,12 +100,16 @@ class VtmIntra(Codec, SelfTimed):
 
         Raises:
             BitstreamError: The first byte is of another conversion, or VTM decodes no picture.
+            ProgramKilled: SIGKILL ended VTM's decoder. Other signals are its answer to bytes that
+                it cannot decode.
         """
         header = Header.read(bitstream, self.conversion)
         with tempfile.TemporaryDirectory(prefix="vtm-") as name:
             folder = Path(name)
             (folder / "coded.bin").write_bytes(bitstream[1:])
             ended = self._run(self.vtm.decode(self.options), folder)
+            if ended.signal == "SIGKILL":
+                ended.check_alive()
             decoded = folder / "decoded.y4m"
             if ended.exit_code != 0 or not decoded.is_file():
                 raise BitstreamError(f"VTM's decoder {ended}")

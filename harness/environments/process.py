@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Protocol
 
+from harness.codec.program import oom_kills
 from harness.worker import family
 
 END_SECONDS = 10.0
@@ -62,7 +63,7 @@ class ChildProcess:
         self, command: Sequence[str | Path], variables: Mapping[str, str], output: IO[bytes]
     ) -> None:
         self._temporary = variables["TMPDIR"]
-        self._oom_kills = _oom_kills()
+        self._oom_kills = oom_kills()
         self._is_over = False
         self._child = subprocess.Popen(
             command,
@@ -94,7 +95,7 @@ class ChildProcess:
         code = self._child.poll()
         if code is None:
             return None
-        return Exit(code, code == -signal.SIGKILL and _oom_kills() > self._oom_kills)
+        return Exit(code, code == -signal.SIGKILL and oom_kills() > self._oom_kills)
 
     def kill(self) -> None:
         """See :class:`Process`."""
@@ -110,13 +111,3 @@ class ChildProcess:
         if self.wait(END_SECONDS) is None:
             self._child.kill()
             self._child.wait()
-
-
-def _oom_kills() -> int:
-    """How many processes the kernel has ended since boot because memory ran out."""
-    for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
-        with contextlib.suppress(OSError):
-            for line in Path(path).read_text().splitlines():
-                if line.startswith("oom_kill "):
-                    return int(line.split()[1])
-    return 0
