@@ -16,6 +16,8 @@ from harness.codec.program import oom_kills
 from harness.worker import family
 
 END_SECONDS = 10.0
+GRACE_SECONDS = 2.0
+"""How long a supervisor may take to write the end of the log."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ class ChildProcess:
             family.end_all(marked, END_SECONDS)
             return
         family.end_all(partial(family.descendants, self._child.pid), END_SECONDS)
-        if self.wait(END_SECONDS) is None:
+        for number in (signal.SIGTERM, signal.SIGCONT):  # it may not supervise yet, or be stopped
+            self._child.send_signal(number)
+        if self.wait(GRACE_SECONDS) is None:
             self._child.kill()
             self._child.wait()
