@@ -18,8 +18,10 @@ from harness.codec import (
     RatePoint,
     SelfTimed,
     UnsupportedImage,
+    WithHeader,
     program,
 )
+from harness.codec.containers import vvc_header
 
 from .bitstream import Header
 from .colour import Conversion
@@ -29,7 +31,7 @@ from .yuv import raw, read_y4m
 INTERNAL_DEPTH = 10  # of VTM's intra configuration, and the most that its decoder then writes
 
 
-class VtmIntra(Codec, SelfTimed):
+class VtmIntra(Codec, SelfTimed, WithHeader):
     """One intra picture a bitstream, after a byte that states the conversion and the parity.
 
     Colour conversion is not timed: times and memory are those of VTM's programs alone.
@@ -118,6 +120,10 @@ class VtmIntra(Codec, SelfTimed):
         image = self.conversion.to_rgb(planes, depth)
         height, width, _ = image.shape
         return np.ascontiguousarray(image[: height - header.rows, : width - header.columns])
+
+    def header_bytes(self, bitstream: bytes) -> int:
+        """This adapter's byte, and all of VTM's bitstream but the slices."""
+        return 1 + vvc_header(bitstream[1:])
 
     def last_call(self) -> CallReport:
         """The time and peak memory of the program that ran last."""
