@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -85,8 +86,10 @@ TIME = Rule(
 FACTS = Rule("names with a text, a number or a truth value each", _is_facts)
 
 ERROR = {
-    "status": one_of(Status.UNAVAILABLE, Status.OUT_OF_MEMORY, Status.WRONG_OUTPUT, Status.FAILED),
-    "reason": one_of(*Reason),
+    "status": one_of(
+        Status.UNAVAILABLE, Status.OUT_OF_MEMORY, Status.CRASHED, Status.WRONG_OUTPUT, Status.FAILED
+    ),
+    "reason": one_of(*Reason, *signal.Signals.__members__),
     "problem": TEXT,
     "remedy": TEXT,
 }

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Protocol
 
+from harness.codec.program import oom_kills
 from harness.worker import family
 
 END_SECONDS = 10.0
@@ -66,7 +67,7 @@ class ChildProcess:
         self, command: Sequence[str | Path], variables: Mapping[str, str], output: IO[bytes]
     ) -> None:
         self._temporary = variables["TMPDIR"]
-        self._oom_kills = _oom_kills()
+        self._oom_kills = oom_kills()
         self._is_over = False
         self._child = subprocess.Popen(
             command,
@@ -98,7 +99,7 @@ class ChildProcess:
         code = self._child.poll()
         if code is None:
             return None
-        return Exit(code, code == -signal.SIGKILL and _oom_kills() > self._oom_kills)
+        return Exit(code, code == -signal.SIGKILL and oom_kills() > self._oom_kills)
 
     def kill(self) -> None:
         """See :class:`Process`."""
@@ -138,13 +139,3 @@ def interrupts_later() -> Iterator[None]:
             signal.signal(number, handler)
         for arrived in came:
             signal.raise_signal(arrived)
-
-
-def _oom_kills() -> int:
-    """How many processes the kernel has ended since boot because memory ran out."""
-    for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
-        with contextlib.suppress(OSError):
-            for line in Path(path).read_text().splitlines():
-                if line.startswith("oom_kill "):
-                    return int(line.split()[1])
-    return 0

@@ -25,6 +25,7 @@ of it again (:mod:`harness.environments.answers`): a codec may reach the socket 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -38,6 +39,7 @@ from harness.codec import (
     Codec,
     CodecError,
     Profiled,
+    ProgramKilled,
     Progressive,
     RatePoint,
     SelfTimed,
@@ -235,19 +237,28 @@ def explain(error: Exception) -> wire.Header:
     except Exception:  # noqa: BLE001 - an adapter's exception may have any __str__
         text = ""
     described = f"{name}: {text}" if text else name
-    if any(cls.__name__ == "OutOfMemoryError" for cls in type(error).__mro__):
-        return _answer(Status.OUT_OF_MEMORY, Reason.DEVICE, described)
-    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in text:
-        return _answer(Status.OUT_OF_MEMORY, Reason.HOST, described)
+    on_device = any(cls.__name__ == "OutOfMemoryError" for cls in type(error).__mro__)
+    if on_device or isinstance(error, MemoryError) or "DefaultCPUAllocator" in text:
+        where = Reason.DEVICE if on_device else Reason.HOST
+        return _answer(Status.OUT_OF_MEMORY, where, described)
     if isinstance(error, WrongOutput):
         return _answer(Status.WRONG_OUTPUT, error.reason, text)
+    if isinstance(error, ProgramKilled):
+        return _killed(error)
     for kind, status, reason in REFUSALS:
         if isinstance(error, kind):
             return _answer(status, reason, error.problem, error.remedy)
     return _answer(Status.FAILED, Reason.EXCEPTION, described)
 
 
-def _answer(status: Status, reason: Reason, problem: object, remedy: object = "") -> wire.Header:
+def _killed(error: ProgramKilled) -> wire.Header:
+    if error.out_of_memory:
+        return _answer(Status.OUT_OF_MEMORY, Reason.HOST, error.problem)
+    known = error.signal in signal.Signals.__members__
+    return _answer(Status.CRASHED, error.signal if known else Reason.EXIT, error.problem)
+
+
+def _answer(status: Status, reason: str, problem: object, remedy: object = "") -> wire.Header:
     shown = (value if isinstance(value, str) else repr(value) for value in (problem, remedy))
     short = (text[:MAX_TEXT] for text in shown)
     return {"status": status, "reason": reason, "problem": next(short), "remedy": next(short)}
