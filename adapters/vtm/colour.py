@@ -24,7 +24,7 @@ Plane: TypeAlias = npt.NDArray[np.uint16]
 """Samples of one component: uint16, H x W."""
 Planes: TypeAlias = tuple[Plane, Plane, Plane]
 """Y, Cb and Cr."""
-Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+Floats: TypeAlias = npt.NDArray[np.float64]
 """Samples in double precision."""
 
 ONE = 10_000
