@@ -57,6 +57,9 @@ class Process(Protocol):
 class ChildProcess:
     """A supervised child process of the harness (see :mod:`harness.worker.supervisor`).
 
+    Attributes:
+        pid: The id of its supervisor.
+
     Args:
         command: What it runs.
         variables: Its environment variables, with ``TMPDIR`` a folder of its own.
@@ -83,10 +86,11 @@ class ChildProcess:
                 family.signal_when_parent_dies, signal.SIGCONT, os.getpid()
             ),
         )
+        self.pid = self._child.pid
 
     def memory_bytes(self) -> int:
         """Resident memory of all that the child started, which is the worker and its children."""
-        return family.resident_bytes(family.descendants(self._child.pid))
+        return family.resident_bytes(family.descendants(self.pid))
 
     def has_ended(self) -> bool:
         """See :class:`Process`."""
@@ -111,7 +115,7 @@ class ChildProcess:
             marked = partial(family.with_variable, "TMPDIR", self._temporary)
             family.end_all(marked, END_SECONDS)
             return
-        family.end_all(partial(family.descendants, self._child.pid), END_SECONDS)
+        family.end_all(partial(family.descendants, self.pid), END_SECONDS)
         for number in (signal.SIGTERM, signal.SIGCONT):  # it may not supervise yet, or be stopped
             self._child.send_signal(number)
         if self.wait(GRACE_SECONDS) is None:

@@ -224,7 +224,7 @@ with scratch() as place:
     command = [sys.executable, "-m", "harness.worker", str(place.address)]
     variables = {**os.environ, "TMPDIR": str(place.temporary)}
     child = ChildProcess(command, variables, sys.stderr.buffer)
-    os.kill(child._child.pid, signal.SIGSTOP)
+    os.kill(child.pid, signal.SIGSTOP)
     print(place.temporary, flush=True)
     signal.pause()
 """
