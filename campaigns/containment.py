@@ -10,9 +10,8 @@ import os
 import re
 import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
@@ -92,8 +91,12 @@ def tried(backend: str) -> dict[str, bool]:
         home.mkdir()
         picture = folder / "picture.png"
         left = {"left_at_home": home / "left", "left_in_tmp": Path("/tmp", f"{folder.name}-left")}  # noqa: S108
-        os.environ[SECRET] = "1"
-        with socket.create_server(("127.0.0.1", 0)) as server, _environment(backend, folder) as one:
+        variables = {SECRET: "1", "HARNESS_CACHE": str(folder / "cache")}
+        with (
+            patch.dict(os.environ, variables),
+            socket.create_server(("127.0.0.1", 0)) as server,
+        ):
+            one = _environment(backend)
             found = {}
             for attempt, expression in ATTEMPTS.items():
                 picture.write_bytes(b"picture")
@@ -109,17 +112,16 @@ def tried(backend: str) -> dict[str, bool]:
         return found
 
 
-@contextmanager
-def _environment(backend: str, folder: Path) -> Iterator[Environment]:
+def _environment(backend: str) -> Environment:
+    """The backend, built."""
     if backend == "inline":
-        yield Inline()
-    elif backend == "venv":
-        os.environ["HARNESS_CACHE"] = str(folder / "cache")
-        Venv(RECIPE).build(lambda _: None)
-        yield Venv(RECIPE)
-    else:
-        docker_image.build(RECIPE, None, lambda _: None)
-        yield Docker(RECIPE)
+        return Inline()
+    if backend == "venv":
+        venv = Venv(RECIPE)
+        venv.build(lambda _: None)
+        return venv
+    docker_image.build(RECIPE, None, lambda _: None)
+    return Docker(RECIPE)
 
 
 def _error_of(environment: Environment, expression: str, log: Path) -> str | None:
