@@ -5,6 +5,7 @@ Logs are not checked, as no number comes from them; nor are files that were set 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from harness.errors import HarnessError
 from harness.leftovers import abandoned_parts
 from harness.store import schema
 from harness.store.documents import DamagedDocument, is_sealed
@@ -22,6 +24,9 @@ from harness.store.files import CASE_DIGITS, portable
 from harness.store.shards import DamagedShard, latest, list_shards, read_shard, stated_digest
 
 Verdict = Literal["intact", "damaged", "missing", "unverified", "leftover"]
+
+ATTEMPTS = 10
+"""How often shards are read anew because another process merges them meanwhile."""
 
 DAMAGED = "damaged"
 """The folder, in that of a run, into which a run moves damaged files."""
@@ -55,18 +60,17 @@ def check_files(folder: Path) -> Iterator[FileCheck]:
     Shards and JSON files come first, then bitstreams and reconstructions, as the records name them.
 
     Raises:
+        HarnessError: A run keeps changing the folder.
         OSError: A file cannot be read.
     """
     yield from _documents(folder)
     cases = [schema.CASES.empty_table().select(_NEEDED)]
     cards: set[str] = set()
-    for path in list_shards(folder / "cases"):
-        check, table = _shard(folder, path, schema.CASES, _NEEDED)
+    for check, table in _shards(folder, "cases", schema.CASES, _NEEDED):
         yield check
         if table is not None:
             cases.append(table)
-    for path in list_shards(folder / "scores"):
-        check, table = _shard(folder, path, schema.SCORES, ["card"])
+    for check, table in _shards(folder, "scores", schema.SCORES, ["card"]):
         yield check
         if table is not None:
             cards.update(card for card in table["card"].unique().to_pylist() if card)
@@ -75,8 +79,9 @@ def check_files(folder: Path) -> Iterator[FileCheck]:
     yield from _kept(folder, records, "bitstreams", ".bin", "bitstream_sha256")
     yield from _kept(folder, records, "reconstructions", ".png", "reconstruction_sha256")
     for path in sorted(abandoned_parts(folder)):
-        size = path.stat().st_size
-        yield FileCheck(path.relative_to(folder), "leftover", size, "a killed process left it")
+        with contextlib.suppress(FileNotFoundError):
+            size = path.stat().st_size
+            yield FileCheck(path.relative_to(folder), "leftover", size, "a killed process left it")
 
 
 def _documents(folder: Path) -> Iterator[FileCheck]:
@@ -101,6 +106,16 @@ def _missing_documents(folder: Path, cards: set[str], runs: set[str]) -> Iterato
         for name in sorted(names):
             if not (path := folder / kind / f"{name}.json").is_file():
                 yield FileCheck(path.relative_to(folder), "missing", 0, "records name it")
+
+
+def _shards(
+    folder: Path, kind: str, columns: pa.Schema, names: list[str]
+) -> list[tuple[FileCheck, pa.Table | None]]:
+    """The shards of a kind; all anew where a run merges them while they are read."""
+    for _ in range(ATTEMPTS):
+        with contextlib.suppress(FileNotFoundError):
+            return [_shard(folder, path, columns, names) for path in list_shards(folder / kind)]
+    raise HarnessError(f"{folder} keeps changing", "wait until the run that writes it is done")
 
 
 def _shard(
@@ -135,8 +150,9 @@ def _kept(
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         yield from pool.map(lambda file: _file(folder, *file), named)
     for path in sorted(there.values()):
-        size = path.stat().st_size
-        yield FileCheck(path.relative_to(folder), "unverified", size, "no record names it")
+        with contextlib.suppress(FileNotFoundError):  # a run has removed it meanwhile
+            size = path.stat().st_size
+            yield FileCheck(path.relative_to(folder), "unverified", size, "no record names it")
 
 
 def _key(record: Mapping[str, Any], suffix: str) -> tuple[str, ...]:
@@ -149,11 +165,15 @@ def _key(record: Mapping[str, Any], suffix: str) -> tuple[str, ...]:
 
 
 def _file(folder: Path, path: Path, digest: str | None) -> FileCheck:
-    relative, size = path.relative_to(folder), path.stat().st_size
-    if not digest:
-        return FileCheck(relative, "unverified", size, "its record holds no digest")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    relative = path.relative_to(folder)
+    try:
+        size = path.stat().st_size
+        if not digest:
+            return FileCheck(relative, "unverified", size, "its record holds no digest")
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return FileCheck(relative, "missing", 0, "it was removed while the folder was checked")
     if found == digest:
         return FileCheck(relative, "intact", size)
     return FileCheck(relative, "damaged", size, "its bytes do not match the digest in its record")

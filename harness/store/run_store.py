@@ -35,13 +35,11 @@ from harness.store import schema
 from harness.store.documents import DamagedDocument, read_json, write_json
 from harness.store.files import case_file
 from harness.store.index import SCORE_INDEX, CaseIndex, CaseState
-from harness.store.integrity import DAMAGED
+from harness.store.integrity import ATTEMPTS, DAMAGED
 from harness.store.records import CaseRecord, ScoreRecord
 from harness.store.shards import DamagedShard, latest, list_shards, read_shard, write_shard
 
 MERGE_FROM = 64
-ATTEMPTS = 10
-"""How often a folder is read anew because another process merges its shards meanwhile."""
 
 
 class RunStore:
