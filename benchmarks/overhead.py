@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +100,8 @@ def carry_out(request: Request) -> Spent:
     spent = Spent()
     begin = time.perf_counter()
     prepared = prepare(request)
+    once = replace(prepared.settings, cap_seconds=0.0)  # every call is the last of its case
+    prepared = replace(prepared, settings=once)
     store = RunStore(request.folder)
     work = Work(prepared, store, Observer())
     images = TimedImages(store, prepared.settings)

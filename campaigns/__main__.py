@@ -65,8 +65,12 @@ def markdown(name: str, claim: str, tallies: list[Tally], effort: Effort, second
     for tally in tallies:
         ended = ", ".join(f"{outcome}: {count:,}" for outcome, count in tally.outcomes.items())
         lines.append(f"| {tally.attack} | {tally.tried:,} | {len(tally.broken):,} | {ended} |")
+    tried, broken = sum(t.tried for t in tallies), sum(len(t.broken) for t in tallies)
+    lines.append(f"| **together** | **{tried:,}** | **{broken:,}** | |")
     for tally in tallies:
-        lines += [f"\n- **broken**, {tally.attack}: {what}" for what in tally.broken]
+        lines += [
+            f"\n- **broken**, {tally.attack}: {' '.join(what.split())}" for what in tally.broken
+        ]
     return "\n".join(lines) + "\n"
 
 

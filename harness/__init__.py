@@ -98,7 +98,7 @@ def load_results(path: str | Path) -> pd.DataFrame:
     A damaged shard is left out with a warning that names it.
 
     Args:
-        path: A results folder, all of whose runs are read, or the folder of one run.
+        path: A results folder, all of whose runs are read, the folder of one run, or a bundle.
 
     Raises:
         HarnessError: There are no results, or a newer harness wrote them.

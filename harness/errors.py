@@ -70,6 +70,10 @@ class Reason(_Word):
     """Wrong output: not uint8."""
     SHAPE = "shape"
     """Wrong output: not the height and width of the image."""
+    VALUE = "value"
+    """Wrong output: a length, a time or a count that cannot be."""
+    ANSWER = "answer"
+    """Wrong output: the worker's answer is not one to what was asked."""
     OUTSIDE_BYTES = "outside_bytes"
     """The decoder depends on something that is not in the bytes."""
 

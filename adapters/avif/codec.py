@@ -14,13 +14,15 @@ from harness.codec import (
     Image,
     RatePoint,
     UnsupportedImage,
+    WithHeader,
     thread_count,
 )
+from harness.codec.containers import isobmff_header
 
 MAX_SIDE = 32768  # what libavif decodes by default
 
 
-class Avif(Codec):
+class Avif(Codec, WithHeader):
     """One AVIF file an image: a single AV1 tile at full range, without metadata.
 
     libaom codes rows in parallel where it may use two threads or more, which changes the bytes by
@@ -59,3 +61,7 @@ class Avif(Codec):
                 return np.array(picture.convert("RGB"))
         except damaged as error:
             raise BitstreamError(f"not a whole AVIF file: {error}") from error
+
+    def header_bytes(self, bitstream: bytes) -> int:
+        """All but the AV1 data in ``mdat``."""
+        return isobmff_header(bitstream)

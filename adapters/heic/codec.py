@@ -14,11 +14,13 @@ from harness.codec import (
     Image,
     RatePoint,
     UnsupportedImage,
+    WithHeader,
     thread_count,
 )
+from harness.codec.containers import isobmff_header
 
 
-class Heic(Codec):
+class Heic(Codec, WithHeader):
     """One HEIC file an image: a single HEVC intra picture, without metadata or thumbnail.
 
     libheif pads what HEVC cannot code (odd sides at 4:2:0, sides under 16 pixels) and states the
@@ -62,3 +64,7 @@ class Heic(Codec):
                 return np.array(picture.convert("RGB"))
         except damaged as error:
             raise BitstreamError(f"not a whole HEIC file: {error}") from error
+
+    def header_bytes(self, bitstream: bytes) -> int:
+        """All but the HEVC data in ``mdat``."""
+        return isobmff_header(bitstream)

@@ -24,6 +24,7 @@ from harness.codec import (
     Profiled,
     RatePoint,
     UnsupportedImage,
+    WithHeader,
     thread_count,
 )
 from harness.codec.bitstream import MAX_PIXELS, MAX_SIDE, HyperpriorStream
@@ -47,7 +48,7 @@ DAMAGE = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 """What upstream's coder raises on words that it did not write."""
 
 
-class HiFiC(Codec, Profiled):
+class HiFiC(Codec, Profiled, WithHeader):
     """A rate point is a checkpoint."""
 
     def __init__(self, options: Mapping[str, Any], device: str) -> None:
@@ -111,6 +112,11 @@ class HiFiC(Codec, Profiled):
         return HyperpriorStream(
             height, width, words(output.hyperlatents_encoded), words(output.latents_encoded)
         ).to_bytes(self._identity)
+
+    def header_bytes(self, stream: bytes) -> int:
+        """See :class:`harness.codec.WithHeader`: what stands before the two strings."""
+        coded = HyperpriorStream.read(stream, self._identity, "HiFiC")
+        return len(stream) - len(coded.hyperlatents) - len(coded.latents)
 
     @torch.inference_mode()
     def decode(self, stream: bytes) -> Image:

@@ -7,12 +7,13 @@ import io
 import numpy as np
 from PIL import Image as Pillow
 
-from harness.codec import BitstreamError, Codec, Image, UnsupportedImage
+from harness.codec import BitstreamError, Codec, Image, UnsupportedImage, WithHeader
+from harness.codec.containers import jpeg_header
 
 MAX_SIDE = 65500  # libjpeg's JPEG_MAX_DIMENSION, a little under what the format could state
 
 
-class Jpeg(Codec):
+class Jpeg(Codec, WithHeader):
     """One baseline JPEG file an image, with optimised Huffman tables and no metadata."""
 
     def encode(self, image: Image) -> bytes:
@@ -37,3 +38,7 @@ class Jpeg(Codec):
                 return np.array(picture.convert("RGB"))
         except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
             raise BitstreamError(f"not a whole JPEG file: {error}") from error
+
+    def header_bytes(self, bitstream: bytes) -> int:
+        """All but the entropy-coded segments."""
+        return jpeg_header(bitstream)

@@ -7,12 +7,13 @@ import io
 import numpy as np
 from PIL import Image as Pillow
 
-from harness.codec import BitstreamError, Codec, Image
+from harness.codec import BitstreamError, Codec, Image, WithHeader
+from harness.codec.containers import jpeg2000_header
 
 END_OF_CODESTREAM = b"\xff\xd9"  # nowhere else in a codestream: packets hold nothing over FF 8F
 
 
-class Jpeg2000(Codec):
+class Jpeg2000(Codec, WithHeader):
     """One bare codestream an image: 9/7 wavelet, irreversible colour transform, one layer."""
 
     def encode(self, image: Image) -> bytes:
@@ -39,3 +40,7 @@ class Jpeg2000(Codec):
                 return np.array(picture.convert("RGB"))
         except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
             raise BitstreamError(f"not a whole JPEG 2000 codestream: {error}") from error
+
+    def header_bytes(self, bitstream: bytes) -> int:
+        """The main header, those of tile-parts, and EOC."""
+        return jpeg2000_header(bitstream)

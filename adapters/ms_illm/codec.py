@@ -19,6 +19,7 @@ from harness.codec import (
     Profiled,
     RatePoint,
     UnsupportedImage,
+    WithHeader,
     thread_count,
 )
 from harness.codec.bitstream import MAX_PIXELS, MAX_SIDE, HyperpriorStream
@@ -35,7 +36,7 @@ RANDOM_SCALE = 0.6
 PROFILED_SIDE = 256
 
 
-class MsIllm(Codec, Profiled):
+class MsIllm(Codec, Profiled, WithHeader):
     """A rate point is a checkpoint of one network."""
 
     def __init__(self, options: Mapping[str, Any], device: str) -> None:
@@ -81,6 +82,11 @@ class MsIllm(Codec, Profiled):
         output = self._network.compress(signal, force_cpu=False)
         (hyperlatents,), (latents,) = output.hyper_latent_strings, output.latent_strings
         return HyperpriorStream(height, width, hyperlatents, latents).to_bytes(self._identity)
+
+    def header_bytes(self, stream: bytes) -> int:
+        """See :class:`harness.codec.WithHeader`: what stands before the two strings."""
+        coded = HyperpriorStream.read(stream, self._identity, "MS-ILLM")
+        return len(stream) - len(coded.hyperlatents) - len(coded.latents)
 
     @torch.inference_mode()
     def decode(self, stream: bytes) -> Image:

@@ -21,6 +21,7 @@ from harness.codec import (
     RatePoint,
     Unavailable,
     UnsupportedImage,
+    WithHeader,
     thread_count,
 )
 from harness.codec.files import weights_path
@@ -76,7 +77,7 @@ def profile_of(settings: Settings, height: int, width: int) -> Profile:
     return Profile(parameters, round(flops), counter.get_total_flops())
 
 
-class ProGIC(Codec, Progressive, Profiled):
+class ProGIC(Codec, Progressive, Profiled, WithHeader):
     """A rate point is a number of stages; the bytes of fewer stages are a prefix of the bytes."""
 
     def __init__(self, options: Mapping[str, Any], device: str) -> None:
@@ -129,6 +130,11 @@ class ProGIC(Codec, Progressive, Profiled):
     def facts(self) -> Mapping[str, int]:
         """See :class:`harness.codec.Codec`: the training step, by which histories are ordered."""
         return {} if self.model.step is None else {"step": self.model.step}
+
+    def header_bytes(self, stream: bytes) -> int:
+        """See :class:`harness.codec.WithHeader`: what stands before the stages."""
+        _, length = bitstream.read_header(stream)
+        return length
 
     def prefix_length(self, stream: bytes, rate: RatePoint) -> int:
         """See :class:`harness.codec.Progressive`."""

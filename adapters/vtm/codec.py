@@ -18,8 +18,10 @@ from harness.codec import (
     RatePoint,
     SelfTimed,
     UnsupportedImage,
+    WithHeader,
     program,
 )
+from harness.codec.containers import vvc_header
 
 from .bitstream import Header
 from .colour import Conversion
@@ -29,7 +31,7 @@ from .yuv import raw, read_y4m
 INTERNAL_DEPTH = 10  # of VTM's intra configuration, and the most that its decoder then writes
 
 
-class VtmIntra(Codec, SelfTimed):
+class VtmIntra(Codec, SelfTimed, WithHeader):
     """One intra picture a bitstream, after a byte that states the conversion and the parity.
 
     Colour conversion is not timed: times and memory are those of VTM's programs alone.
@@ -74,6 +76,8 @@ class VtmIntra(Codec, SelfTimed):
 
         Raises:
             UnsupportedImage: VTM refuses it.
+            ProgramKilled: A signal ended VTM's encoder.
+            CodecError: The encoder ended well and wrote nothing.
         """
         unit = 2 if self.conversion.chroma == "4:2:0" else 1
         header = Header(-image.shape[0] % unit, -image.shape[1] % unit)
@@ -86,8 +90,11 @@ class VtmIntra(Codec, SelfTimed):
             qp = self.rate.options["qp"]
             ended = self._run(self.vtm.encode(self.options, qp, height, width), folder)
             coded = folder / "coded.bin"
-            if ended.exit_code != 0 or not coded.is_file():
+            ended.check_alive()
+            if ended.exit_code != 0:
                 raise UnsupportedImage(f"VTM's encoder {ended}")
+            if not (coded.is_file() and coded.stat().st_size):
+                raise CodecError(f"VTM's encoder ended well and wrote nothing: {ended}")
             return header.pack(self.conversion) + coded.read_bytes()
 
     def decode(self, bitstream: bytes) -> Image:
@@ -95,12 +102,16 @@ class VtmIntra(Codec, SelfTimed):
 
         Raises:
             BitstreamError: The first byte is of another conversion, or VTM decodes no picture.
+            ProgramKilled: SIGKILL ended VTM's decoder. Other signals are its answer to bytes that
+                it cannot decode.
         """
         header = Header.read(bitstream, self.conversion)
         with tempfile.TemporaryDirectory(prefix="vtm-") as name:
             folder = Path(name)
             (folder / "coded.bin").write_bytes(bitstream[1:])
             ended = self._run(self.vtm.decode(self.options), folder)
+            if ended.signal == "SIGKILL":
+                ended.check_alive()
             decoded = folder / "decoded.y4m"
             if ended.exit_code != 0 or not decoded.is_file():
                 raise BitstreamError(f"VTM's decoder {ended}")
@@ -109,6 +120,10 @@ class VtmIntra(Codec, SelfTimed):
         image = self.conversion.to_rgb(planes, depth)
         height, width, _ = image.shape
         return np.ascontiguousarray(image[: height - header.rows, : width - header.columns])
+
+    def header_bytes(self, bitstream: bytes) -> int:
+        """This adapter's byte, and all of VTM's bitstream but the slices."""
+        return 1 + vvc_header(bitstream[1:])
 
     def last_call(self) -> CallReport:
         """The time and peak memory of the program that ran last."""

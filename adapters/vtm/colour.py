@@ -4,6 +4,10 @@ Matrices and ranges are those of ITU-T H.273: equations 41 to 43 (the primaries'
 (limited range) and 29 to 31 (full range). In 4:2:0 a chroma sample lies halfway between two rows
 of luma samples, and across as ``siting`` says: ``left``, on the even luma columns (H.273 type 0,
 MPEG-2), or ``center``, halfway between two columns (type 1, JPEG).
+
+The weights have four decimals, so sums of weighted 8-bit samples are whole numbers in units of
+1/10000. They are kept whole until the last step, one division: a sample that lies exactly between
+two integers is seen to do so, and goes to the even one; one that is an integer is not rounded down.
 """
 
 from __future__ import annotations
@@ -20,11 +24,13 @@ Plane: TypeAlias = npt.NDArray[np.uint16]
 """Samples of one component: uint16, H x W."""
 Planes: TypeAlias = tuple[Plane, Plane, Plane]
 """Y, Cb and Cr."""
-Floats: TypeAlias = npt.NDArray[np.floating[Any]]
-"""Samples in single precision."""
+Floats: TypeAlias = npt.NDArray[np.float64]
+"""Samples in double precision."""
 
-RED_AND_BLUE = {"bt709": (0.2126, 0.0722), "bt601": (0.299, 0.114)}
-"""K_R and K_B; K_G is what is left to 1."""
+ONE = 10_000
+"""The sum of the three weights of a matrix."""
+WEIGHTS = {"bt709": (2126, 7152, 722), "bt601": (2990, 5870, 1140)}
+"""K_R, K_G and K_B, in units of 1/ONE."""
 PEAK = 255  # of 8-bit RGB
 
 
@@ -58,10 +64,12 @@ KERNELS: Mapping[str, tuple[Callable[[float], float], int]] = {
 """Kernels by name, each with a whole number that its support does not pass."""
 
 CHOICES: Mapping[str, tuple[str | int, ...]] = {
-    "matrix": tuple(RED_AND_BLUE),
+    "matrix": tuple(WEIGHTS),
     "range": ("full", "limited"),
+    "gray": ("integer", "half"),
     "depth": (8, 10),
     "rounding": ("nearest", "down"),
+    "rgb_rounding": ("nearest", "down"),
     "chroma": ("4:2:0", "4:4:4"),
     "siting": ("left", "center"),
     "downsampling": tuple(KERNELS),
@@ -77,9 +85,11 @@ class Conversion:
         matrix: ``bt709`` or ``bt601``.
         range: ``full`` (0 to 2^depth - 1) or ``limited`` (luma 16 to 235, chroma 16 to 240, times
             2^(depth - 8)).
+        gray: The chroma of gray: ``integer``, 2^(depth - 1), as in H.273; or ``half`` of the full
+            range, 2^(depth - 1) - 1/2, in 4:4:4 at full range.
         depth: Bits of a Y'CbCr sample, 8 or 10.
-        rounding: To ``nearest``, or ``down`` as a cast to integers does. RGB is always rounded to
-            the nearest.
+        rounding: Of Y'CbCr, to ``nearest``, or ``down`` as a cast to integers does.
+        rgb_rounding: Of RGB, likewise.
         chroma: ``4:2:0`` or ``4:4:4``.
         siting: Where chroma samples lie in 4:2:0, ``left`` or ``center``.
         downsampling: The kernel of :data:`KERNELS`, made twice as wide, that takes chroma down.
@@ -88,8 +98,10 @@ class Conversion:
 
     matrix: str
     range: str
+    gray: str
     depth: int
     rounding: str
+    rgb_rounding: str
     chroma: str
     siting: str
     downsampling: str
@@ -100,14 +112,18 @@ class Conversion:
         """The conversion that a codec's options name.
 
         Raises:
-            ValueError: An option has a value that is none of its :data:`CHOICES`.
+            ValueError: An option has a value that is none of its :data:`CHOICES`, or that another
+                option rules out.
         """
         chosen = {field.name: options[field.name] for field in fields(cls)}
         for name, value in chosen.items():
             if value not in CHOICES[name]:
                 known = ", ".join(map(str, CHOICES[name]))
                 raise ValueError(f"{name} = {value!r} is none of: {known}")
-        return cls(**chosen)
+        conversion = cls(**chosen)
+        if conversion.gray == "half" and (conversion.chroma, conversion.range) != ("4:4:4", "full"):
+            raise ValueError("gray = 'half' goes with chroma = '4:4:4' and range = 'full' alone")
+        return conversion
 
     def from_rgb(self, image: npt.NDArray[np.uint8]) -> Planes:
         """The planes of an image.
@@ -118,20 +134,18 @@ class Conversion:
         Returns:
             Y of H x W, Cb and Cr of H x W or, in 4:2:0, H/2 x W/2; 0 to 2^depth - 1.
         """
-        red, green, blue = (image[..., c].astype(np.float32) / PEAK for c in range(3))
-        weight_red, weight_blue = RED_AND_BLUE[self.matrix]
-        luma = weight_red * red + (1 - weight_red - weight_blue) * green + weight_blue * blue
-        chroma: list[Floats] = [
-            (blue - luma) / (2 - 2 * weight_blue),
-            (red - luma) / (2 - 2 * weight_red),
-        ]
+        red, green, blue = (image[..., c].astype(np.float64) for c in range(3))
+        weight_red, weight_green, weight_blue = WEIGHTS[self.matrix]
+        luma = weight_red * red + weight_green * green + weight_blue * blue
+        chroma = [ONE * blue - luma, ONE * red - luma]
         if self.chroma == "4:2:0":
             chroma = [self._down(plane) for plane in chroma]
-        black, luma_scale, chroma_scale = self._levels()
+        black, luma_steps, chroma_steps = self._levels()
+        gray = self._gray()
         return (
-            self._quantised(luma * luma_scale + black),
-            self._quantised(chroma[0] * chroma_scale + self._gray()),
-            self._quantised(chroma[1] * chroma_scale + self._gray()),
+            self._quantised(luma * luma_steps / (PEAK * ONE) + black),
+            self._quantised(chroma[0] * chroma_steps / (PEAK * 2 * (ONE - weight_blue)) + gray),
+            self._quantised(chroma[1] * chroma_steps / (PEAK * 2 * (ONE - weight_red)) + gray),
         )
 
     def to_rgb(self, planes: Planes, depth: int) -> npt.NDArray[np.uint8]:
@@ -142,19 +156,22 @@ class Conversion:
             depth: At least that of the conversion. What is above it are binary digits behind the
                 point: a codec that works at 10 bits shifts samples of 8 bits up by two.
         """
-        black, luma_scale, chroma_scale = self._levels()
-        finer = np.float32(1 << (depth - self.depth))
-        samples = [plane.astype(np.float32) / finer for plane in planes]
-        luma = (samples[0] - black) / luma_scale
-        blue_chroma, red_chroma = ((s - self._gray()) / chroma_scale for s in samples[1:])
+        black, luma_steps, chroma_steps = self._levels()
+        finer = 1 << (depth - self.depth)
+        samples = [plane.astype(np.float64) / finer for plane in planes]
+        luma = (samples[0] - black) * PEAK / luma_steps
+        blue_chroma, red_chroma = ((s - self._gray()) * PEAK / chroma_steps for s in samples[1:])
         if self.chroma == "4:2:0":
             blue_chroma, red_chroma = self._up(blue_chroma), self._up(red_chroma)
-        weight_red, weight_blue = RED_AND_BLUE[self.matrix]
-        red = luma + (2 - 2 * weight_red) * red_chroma
-        blue = luma + (2 - 2 * weight_blue) * blue_chroma
-        green = (luma - weight_red * red - weight_blue * blue) / (1 - weight_red - weight_blue)
-        image = np.stack((red, green, blue), axis=-1)
-        pixels: npt.NDArray[np.uint8] = np.clip(np.rint(image * PEAK), 0, PEAK).astype(np.uint8)
+        weight_red, weight_green, weight_blue = WEIGHTS[self.matrix]
+        of_red = 2 * (ONE - weight_red) * red_chroma
+        of_blue = 2 * (ONE - weight_blue) * blue_chroma
+        red = (ONE * luma + of_red) / ONE
+        blue = (ONE * luma + of_blue) / ONE
+        taken = weight_red * of_red + weight_blue * of_blue
+        green = (ONE * weight_green * luma - taken) / (ONE * weight_green)
+        image = rounded(np.stack((red, green, blue), axis=-1), self.rgb_rounding)
+        pixels: npt.NDArray[np.uint8] = np.clip(image, 0, PEAK).astype(np.uint8)
         return pixels
 
     def _levels(self) -> tuple[float, float, float]:
@@ -165,11 +182,11 @@ class Conversion:
         return 16 * step, 219 * step, 224 * step
 
     def _gray(self) -> float:
-        return float(1 << (self.depth - 1))
+        return (1 << (self.depth - 1)) - (0.5 if self.gray == "half" else 0.0)
 
     def _quantised(self, plane: Floats) -> Plane:
-        rounded = np.rint(plane) if self.rounding == "nearest" else np.floor(plane)
-        return np.clip(rounded, 0, (1 << self.depth) - 1).astype(np.uint16)
+        whole = rounded(plane, self.rounding)
+        return np.clip(whole, 0, (1 << self.depth) - 1).astype(np.uint16)
 
     def _down(self, plane: Floats) -> Floats:
         kernel, support = KERNELS[self.downsampling]
@@ -198,6 +215,11 @@ class Conversion:
         return plane
 
 
+def rounded(samples: Floats, rounding: str) -> Floats:
+    """The samples as whole numbers: the nearest, the even one of two as near, or the next below."""
+    return np.rint(samples) if rounding == "nearest" else np.floor(samples)
+
+
 def normalised(weights: Mapping[int, float]) -> dict[int, float]:
     """The weights that are not 0, scaled to a sum of 1."""
     total = math.fsum(weights.values())
@@ -214,9 +236,9 @@ def filtered(plane: Floats, axis: int, weights: Mapping[int, float], step: int) 
     padding[axis] = (before, after)
     padded = np.pad(plane, padding, mode="edge")
     length = plane.shape[axis]
-    result = np.zeros((), np.float32)
+    result = np.zeros(())
     for offset, weight in weights.items():
         places = [slice(None), slice(None)]
         places[axis] = slice(before + offset, before + offset + length, step)
-        result = result + np.float32(weight) * padded[tuple(places)]
+        result = result + weight * padded[tuple(places)]
     return result

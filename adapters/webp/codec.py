@@ -7,12 +7,13 @@ import io
 import numpy as np
 from PIL import Image as Pillow
 
-from harness.codec import BitstreamError, Codec, Image, UnsupportedImage
+from harness.codec import BitstreamError, Codec, Image, UnsupportedImage, WithHeader
+from harness.codec.containers import riff_header
 
 MAX_SIDE = 16383  # the format states each side in 14 bits
 
 
-class WebP(Codec):
+class WebP(Codec, WithHeader):
     """One WebP file an image: VP8 at 4:2:0, the only chroma that lossy WebP has."""
 
     def encode(self, image: Image) -> bytes:
@@ -36,3 +37,7 @@ class WebP(Codec):
                 return np.array(picture.convert("RGB"))
         except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
             raise BitstreamError(f"not a whole WebP file: {error}") from error
+
+    def header_bytes(self, bitstream: bytes) -> int:
+        """All but the VP8 frame: RIFF's headers and padding."""
+        return riff_header(bitstream, b"VP8 ")

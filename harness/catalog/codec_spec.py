@@ -120,6 +120,7 @@ class Requirement:
         install: What to do where it is missing.
         also: Other names that the program may have.
         variable: The environment variable in which users may name the program's folder.
+        states: What the program prints when it is started without arguments, such as its version.
     """
 
     EITHER: ClassVar = ("module", "program")
@@ -129,6 +130,7 @@ class Requirement:
     install: str
     also: tuple[str, ...] = ()
     variable: str = ""
+    states: str = ""
 
     @property
     def kind(self) -> Literal["module", "program"]:

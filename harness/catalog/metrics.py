@@ -48,6 +48,9 @@ class Metric:
         best: The value of a perfect image.
         decimals: How many decimals a table prints.
         limit: From where on a change counts in the gate, unless its user says otherwise.
+        tolerance: By how much two computations of the same value may differ, in the metric's unit:
+            another machine, device or number of threads adds in another order. PSNR is computed in
+            float64, the others in float32.
         needs_reference: Whether it compares with the original. Without, a BD-rate is dubious.
     """
 
@@ -58,6 +61,7 @@ class Metric:
     best: float
     decimals: int
     limit: Limit
+    tolerance: float
     needs_reference: bool = True
 
     @property
@@ -80,18 +84,18 @@ class Metric:
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("psnr", "PSNR", "dB", "higher", math.inf, 2, Limit(absolute=0.05)),
-        Metric("ms_ssim", "MS-SSIM", "", "higher", 1.0, 4, Limit(absolute=0.0005)),
-        Metric("lpips", "LPIPS", "", "lower", 0.0, 4, Limit(percent=0.5)),
-        Metric("dists", "DISTS", "", "lower", 0.0, 4, Limit(percent=0.5)),
-        Metric("clip_iqa", "CLIP-IQA", "", "higher", 1.0, 4, Limit(absolute=0.005),
+        Metric("psnr", "PSNR", "dB", "higher", math.inf, 2, Limit(absolute=0.05), 1e-6),
+        Metric("ms_ssim", "MS-SSIM", "", "higher", 1.0, 4, Limit(absolute=0.0005), 1e-5),
+        Metric("lpips", "LPIPS", "", "lower", 0.0, 4, Limit(percent=0.5), 1e-5),
+        Metric("dists", "DISTS", "", "lower", 0.0, 4, Limit(percent=0.5), 1e-5),
+        Metric("clip_iqa", "CLIP-IQA", "", "higher", 1.0, 4, Limit(absolute=0.005), 1e-5,
                needs_reference=False),
     )
 }  # fmt: skip
 """Every metric, in the order in which tables show them."""
 
 
-BITRATE = Metric("bpp", "Bitrate", "bpp", "lower", 0.0, 4, Limit(percent=0.5))
+BITRATE = Metric("bpp", "Bitrate", "bpp", "lower", 0.0, 4, Limit(percent=0.5), 0.0)
 """What quality is weighed against; reads like a metric where a change of it is judged."""
 
 

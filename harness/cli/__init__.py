@@ -24,6 +24,8 @@ COMMANDS = {
     "weights": "Fetch the weights of codecs.",
     "bdrate": "Print tables of BD-rates.",
     "report": "Write R-D plots, tables and an HTML page of results.",
+    "verify": "Make recorded cases again and compare, or check the digests of files.",
+    "bundle": "Pack the records of results into one archive, to sit beside a paper.",
     "compare": "Compare a candidate with its base; exit code 1 if it got worse.",
     "history": "Show a codec's metrics over its checkpoints, and where they changed.",
     "paper": "Write a paper's tables and figures, measured values beside published ones.",

@@ -116,11 +116,11 @@ limit_option = field(
 )  # fmt: skip
 repeats_option = field(
     Request, "repeats", type=AtLeast(1), metavar="CALLS",
-    help="Timed calls for each case; the median is reported.",
+    help="Timed calls for each case, at least; the median is reported.",
 )  # fmt: skip
 warmup_option = field(
     Request, "warmup", type=AtLeast(0), metavar="CALLS",
-    help="Untimed calls before the first timed one, for each image size.",
+    help="Untimed calls before the first timed one, at least, for each image size.",
 )  # fmt: skip
 timeout_option = field(
     Request, "timeout", type=Positive(), metavar="SECONDS",

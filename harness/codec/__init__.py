@@ -75,6 +75,25 @@ class Unavailable(CodecError):
     """Something that the codec needs is missing."""
 
 
+class ProgramKilled(CodecError):
+    """A signal ended a program that the codec runs: it crashed, or somebody killed it.
+
+    Args:
+        program: The program, by name or path.
+        signal: The signal's name, such as ``SIGSEGV``.
+        out_of_memory: Whether the kernel killed it because memory ran out.
+        printed: The last that it printed.
+    """
+
+    def __init__(
+        self, program: str, signal: str, *, out_of_memory: bool = False, printed: str = ""
+    ) -> None:
+        cause = "the kernel, out of memory" if out_of_memory else signal
+        super().__init__(f"{program} was ended by {cause}{': ' if printed else ''}{printed}")
+        self.signal = signal
+        self.out_of_memory = out_of_memory
+
+
 class Codec(ABC):
     """Anything with ``encode(image) -> bytes`` and ``decode(bytes) -> image``.
 
@@ -171,6 +190,17 @@ class CallReport:
 
     ms: float
     peak_rss_bytes: int | None = None
+
+
+class WithHeader(ABC):
+    """The capability of telling a bitstream's coded data from what stands around it."""
+
+    @abstractmethod
+    def header_bytes(self, bitstream: bytes) -> int:
+        """Bytes of ``bitstream`` outside its coded data: signature, header, container, metadata.
+
+        At least 0, at most its length.
+        """
 
 
 class SelfTimed(ABC):

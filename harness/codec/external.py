@@ -83,11 +83,13 @@ class Program:
 
         Raises:
             Unavailable: It could not be started.
+            ProgramKilled: A signal ended it.
             CodecError: It failed, wrote nothing or did not print its time; with the last lines
                 that it printed.
         """
         command = [argument.format_map(values) for argument in self.arguments]
         ended = program.run(command, folder)
+        ended.check_alive()
         if ended.exit_code != 0:
             raise CodecError(f"{command[0]} {ended}")
         written = Path(values["output"])

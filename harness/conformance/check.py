@@ -15,6 +15,7 @@ from harness.environments import resident
 from harness.environments.client import Limits, WorkerFailure
 from harness.environments.resident import ResidentCodec
 from harness.errors import HarnessError, Lack, Reason, Status
+from harness.plan.request import Request
 from harness.readiness.devices import require_device
 from harness.readiness.ready import Readiness
 
@@ -46,7 +47,7 @@ class Conditions:
     weights: WeightsMode = "pretrained"
     device: str = "cpu"
     threads: int = 1
-    call_seconds: float = 60.0
+    call_seconds: float = Request.timeout
     memory_bytes: int = 8 << 30
     environment: EnvironmentName = "auto"
 

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from harness.catalog.codec_spec import CodecSpec, RateSpec
-from harness.codec import Image
+from harness.codec import Image, WithHeader
 from harness.environments.client import WorkerFailure
 from harness.environments.resident import ResidentCodec
 from harness.errors import Reason, Status
@@ -42,6 +42,7 @@ class Conformance:
         self.photograph = photograph()
         self.bitstream = b""
         self.decoded = self.photograph
+        self.has_header = False
 
     def basics(self) -> Iterator[tuple[str, Test]]:
         """The tests without which the others mean nothing."""
@@ -66,10 +67,13 @@ class Conformance:
         yield "cut bitstreams", self.cut_bitstreams
         yield "flipped bits", self.flipped_bits
         yield "same bytes again", self.same_bytes_again
+        if self.has_header:
+            yield "header", self.header
 
     def loads(self) -> str:
         """Both processes import the adapter and load the model."""
-        with self.decoder.use(), self.encoder.use():
+        with self.decoder.use(), self.encoder.use() as worker:
+            self.has_header = WithHeader.__name__ in worker.capabilities
             loaded = self.encoder.loaded
             return f"in {loaded.ms:.0f} ms" if loaded else ""
 
@@ -190,6 +194,11 @@ class Conformance:
                 if worker.encode(self.photograph)[0] != self.bitstream:
                     raise Violation("the same photograph encodes to different bytes")
         return ""
+
+    def header(self) -> str:
+        """The header is a part of the bitstream; the harness refuses another number."""
+        with at(self.encoder, self.spec.rates[-1]).use() as worker:
+            return f"{worker.header_bytes(self.bitstream)} of {len(self.bitstream)} bytes"
 
     def answer_to(self, data: bytes, what: str) -> WorkerFailure | None:
         """The exception with which the decoder answers ``data``; ``None`` if it decodes it.

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
-import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from harness.errors import Lack
-from harness.paths import new_scratch_folder
+from harness.errors import HarnessError, Lack
+from harness.paths import scratch_folder
 
 if TYPE_CHECKING:  # listing codecs starts no worker, and must not wait for one
-    from harness.environments.client import Limits, Worker
+    from harness.environments.client import Worker
+    from harness.environments.limits import Limits
 
 THREAD_VARIABLES = (
     "HARNESS_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )  # fmt: skip
+
+HEAP_VARIABLES = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most that glibc takes
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+}
+"""With these a worker's heap keeps what a call frees, so that the next call finds its pages there.
+
+Left alone, glibc decides by what was freed before, and times depend on the order of calls.
+"""
 
 PACKAGE = Path(__file__).parents[1]
 """The folder of the package ``harness``, the only part of the harness that a worker sees."""
@@ -86,6 +94,7 @@ class Scratch:
         """The environment variables that every worker gets."""
         return {
             **dict.fromkeys(THREAD_VARIABLES, str(threads)),
+            **HEAP_VARIABLES,
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(self.temporary),
         }
@@ -94,35 +103,50 @@ class Scratch:
     def child(
         self, python: str | Path, variables: Mapping[str, str], log: Path, limits: Limits
     ) -> Iterator[Worker]:
-        """A worker that is a child process: the interpreter ``python`` with these variables."""
-        from harness.environments.client import Worker
-        from harness.environments.process import ChildProcess
+        """A worker that is a child process: the interpreter ``python`` with these variables.
 
+        Raises:
+            HarnessError: The log cannot be written, for example because the disk is full.
+        """
+        from harness.environments.client import Worker
+        from harness.environments.process import ChildProcess, interrupts_later
+
+        command = [python, "-m", "harness.worker", str(self.address)]
+        with ExitStack() as stack:
+            with _opened(log) as output, interrupts_later():
+                process = ChildProcess(command, variables, output)
+                stack.callback(process.kill)
+            yield stack.enter_context(Worker(process, self.server, log, limits))
+
+
+def _opened(log: Path) -> IO[bytes]:
+    """A log to append to; its folder is created."""
+    try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            child = subprocess.Popen(
-                [python, "-m", "harness.worker", str(self.address)],
-                cwd=self.temporary,
-                env=dict(variables),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        with Worker(ChildProcess(child), self.server, log, limits) as running:
-            yield running
+        return log.open("ab")
+    except OSError as error:
+        raise HarnessError(
+            f"the log {log} cannot be written: {error.strerror or error}",
+            "free some space, or choose a writable folder, and run the same command again",
+        ) from error
 
 
 @contextmanager
 def scratch() -> Iterator[Scratch]:
-    """A scratch folder with a listening socket; removed at the end."""
-    folder = new_scratch_folder()
-    place = Scratch(folder, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-    try:
-        place.server.bind(os.fspath(place.address))
-        place.server.listen(1)
-        place.temporary.mkdir()
+    """A scratch folder with a listening socket; removed at the end.
+
+    Raises:
+        HarnessError: The temporary folder is full, or its path too long for a socket.
+    """
+    with scratch_folder() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        place = Scratch(folder, server)
+        try:
+            place.temporary.mkdir()
+            server.bind(os.fspath(place.address))
+            server.listen(1)
+        except OSError as error:
+            raise HarnessError(
+                f"the temporary folder {folder} cannot be used: {error.strerror or error}",
+                "free space there, or set TMPDIR to a short path with room",
+            ) from error
         yield place
-    finally:
-        place.server.close()
-        shutil.rmtree(folder, ignore_errors=True)

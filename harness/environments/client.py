@@ -2,61 +2,44 @@
 
 from __future__ import annotations
 
-import select
 import signal
 import socket
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.codec import Image, Profile
+from harness.codec import Image, Profile, Profiled, Progressive, SelfTimed, WithHeader
+from harness.environments.answers import (
+    COUNT,
+    ERROR,
+    FACTS,
+    TIME,
+    TRUTH,
+    BadAnswer,
+    Rule,
+    check_length,
+    check_times,
+    checked,
+    event_of,
+    fewer,
+    figures,
+    integer,
+    one_of,
+)
+from harness.environments.connection import Connection
+from harness.environments.limits import Limits, Watch, WorkerFailure, WorkerGone
 from harness.environments.process import Process
 from harness.errors import Lack, Reason, Status
 from harness.worker import wire
+from harness.worker.timing import Calls
 
-WATCH_INTERVAL = 0.05
-START_TIMEOUT = 120.0
+__all__ = ["Limits", "Loaded", "Measured", "Worker", "WorkerFailure"]
 
-
-class WorkerFailure(Exception):
-    """A request that failed.
-
-    Attributes:
-        status: The status of the case.
-        reason: A short code within the status: a :class:`Reason`, or the name of a signal.
-        lack: What happened, and what to do about it.
-        alive: Whether the worker can still answer requests.
-    """
-
-    def __init__(self, status: Status, reason: str, lack: Lack, *, alive: bool) -> None:
-        super().__init__(str(lack))
-        self.status = status
-        self.reason = reason
-        self.lack = lack
-        self.alive = alive
-
-    def __str__(self) -> str:
-        """Everything in one line: ``out of memory: encode took 3.1 GiB of memory``."""
-        return f"{self.status.words}: {self.lack}"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Bounds on a worker.
-
-    Attributes:
-        call_seconds: The time limit of one encode or decode call, in seconds.
-        load_seconds: The time limit of loading a model, in seconds.
-        memory_bytes: The limit on the resident memory of the worker and its children together, in
-            bytes.
-    """
-
-    call_seconds: float
-    load_seconds: float
-    memory_bytes: int
+START_SECONDS = 120.0
+CAPABILITIES = [kind.__name__ for kind in (Progressive, Profiled, SelfTimed, WithHeader)]
+ONCE = Calls()
 
 
 @dataclass(frozen=True)
@@ -95,7 +78,8 @@ class Worker:
         self.log = log
         self.limits = limits
         self.capabilities: frozenset[str] = frozenset()
-        self._sock = self._accept(server)
+        self._requests = 0
+        self._wire = self._accept(server)
 
     def open(
         self, folder: Path, entry: str, options: Mapping[str, Any], device: str
@@ -108,52 +92,82 @@ class Worker:
             "options": dict(options),
             "device": device,
         }
-        answer, _ = self._request(header, limit=self.limits.load_seconds)
+        rules = {"capabilities": one_of(*CAPABILITIES).list_of(0, len(CAPABILITIES))}
+        answer, _ = self._request(header, rules, limit=self.limits.load_seconds)
         self.capabilities = frozenset(answer["capabilities"])
         return self.capabilities
 
     def load(self, rate: wire.Header) -> Loaded:
         """Load the model for a rate point (see :func:`rate_fields`)."""
-        answer, _ = self._request({"op": "load", "rate": rate}, limit=self.limits.load_seconds)
+        header = {"op": "load", "rate": rate}
+        rules = {"load_ms": TIME, "facts": FACTS}
+        answer, _ = self._request(header, rules, limit=self.limits.load_seconds)
         return Loaded(answer["load_ms"], answer["facts"])
 
-    def encode(
-        self, image: Image, *, warmup: int = 0, repeats: int = 1, cap_ms: float | None = None
-    ) -> tuple[bytes, Measured, bool | None]:
+    def encode(self, image: Image, calls: Calls = ONCE) -> tuple[bytes, Measured, bool | None]:
         """Encode one image. The last value says whether all calls gave the same bytes.
 
-        It is ``None`` if there was only one call. A call that took longer than ``cap_ms`` is the
-        last.
+        It is ``None`` if there was only one call.
         """
         shape, pixels = wire.image_payload(image)
-        calls = {"warmup": warmup, "repeats": repeats, "cap_ms": cap_ms}
-        header = {"op": "encode", **calls, **shape}
-        answer, payload = self._request(header, pixels)
+        header = {"op": "encode", **vars(calls), **shape}
+        rules = {**figures(calls), "deterministic": TRUTH.or_null()}
+        longest = wire.max_bitstream(**shape)
+        answer, payload = self._request(
+            header, rules, pixels, lengths=lambda _: (1, longest), most_calls=calls.most
+        )
         return bytes(payload), Measured.of(answer), answer["deterministic"]
 
     def decode(
-        self, bitstream: bytes, *, warmup: int = 0, repeats: int = 1, cap_ms: float | None = None
+        self, bitstream: bytes, calls: Calls = ONCE, *, most_pixels: int = wire.MAX_PIXELS
     ) -> tuple[Image, Measured]:
-        """Decode one bitstream: uint8, H x W x 3, whatever H and W the decoder gave."""
-        header = {"op": "decode", "warmup": warmup, "repeats": repeats, "cap_ms": cap_ms}
-        answer, payload = self._request(header, bitstream)
+        """Decode one bitstream: uint8, H x W x 3, whatever H and W the decoder gave.
+
+        A larger image than ``most_pixels`` is not received; the worker is ended.
+        """
+        header = {"op": "decode", **vars(calls)}
+        side = integer(1, wire.MAX_PIXELS)
+        rules = {**figures(calls), "height": side, "width": side}
+
+        def length(answer: wire.Header) -> tuple[int, int]:
+            height, width = answer["height"], answer["width"]
+            if height * width > most_pixels:
+                self.process.kill()
+                problem = f"decode returned {height}x{width}, over {most_pixels} pixels"
+                raise WorkerFailure(Status.WRONG_OUTPUT, Reason.SHAPE, Lack(problem), alive=False)
+            return 3 * height * width, 3 * height * width
+
+        answer, payload = self._request(
+            header, rules, bitstream, lengths=length, most_calls=calls.most
+        )
         return wire.payload_image(answer, payload), Measured.of(answer)
 
     def prefixes(self, bitstream: bytes, rates: list[wire.Header]) -> list[int]:
         """The length of each rate point's prefix, in bytes (``Progressive`` codecs)."""
-        answer, _ = self._request({"op": "prefixes", "rates": rates}, bitstream)
+        count = len(rates)
+        rules = {"lengths": integer(1, len(bitstream)).list_of(count, count)}
+        answer, _ = self._request({"op": "prefixes", "rates": rates}, rules, bitstream)
         lengths: list[int] = answer["lengths"]
         return lengths
+
+    def header_bytes(self, bitstream: bytes) -> int | None:
+        """Bytes outside the coded data; ``None`` if the codec is not ``WithHeader``."""
+        if WithHeader.__name__ not in self.capabilities:
+            return None
+        rules = {"header_bytes": integer(0, len(bitstream))}
+        answer, _ = self._request({"op": "header"}, rules, bitstream)
+        return int(answer["header_bytes"])
 
     def profile(self, height: int, width: int) -> Profile:
         """Parameters and FLOPs (``Profiled`` codecs)."""
         header = {"op": "profile", "height": height, "width": width}
-        answer, _ = self._request(header, limit=self.limits.load_seconds)
-        return Profile(answer["parameters"], answer["flops"], answer["flops_torch"])
+        rules = {"parameters": COUNT, "flops": COUNT.or_null(), "flops_torch": COUNT.or_null()}
+        answer, _ = self._request(header, rules, limit=self.limits.load_seconds)
+        return Profile(**answer)
 
     def stop(self) -> None:
         """End the process and everything that it started."""
-        self._sock.close()
+        self._wire.close()
         self.process.kill()
 
     def __enter__(self) -> Self:
@@ -167,64 +181,81 @@ class Worker:
     ) -> None:
         self.stop()
 
-    def _accept(self, server: socket.socket) -> socket.socket:
-        deadline = time.monotonic() + START_TIMEOUT
+    def _accept(self, server: socket.socket) -> Connection:
+        watch = Watch(
+            self.process,
+            "starting the worker",
+            min(START_SECONDS, self.limits.load_seconds),
+            self.limits.memory_bytes,
+            late=Reason.START,
+        )
         with server:
-            while time.monotonic() < deadline:
-                ready, _, _ = select.select([server], [], [], WATCH_INTERVAL)
-                if ready:
-                    sock = server.accept()[0]
-                    wire.widen(sock)
-                    return sock
-                if self.process.wait(0) is not None:
-                    raise self._died("while it started")
-        self.process.kill()
-        problem = f"the worker did not start in {START_TIMEOUT:.0f} s"
-        raise WorkerFailure(Status.TIMEOUT, Reason.START, Lack(problem), alive=False)
+            try:
+                watch.wait(server)
+            except WorkerGone:
+                raise self._died("while it started") from None
+            return Connection(server.accept()[0])
 
     def _request(
         self,
         header: wire.Header,
+        rules: Mapping[str, Rule],
         payload: bytes | memoryview = b"",
+        *,
+        lengths: Callable[[wire.Header], tuple[int, int]] = lambda _: (0, 0),
+        most_calls: int = 1,
         limit: float | None = None,
     ) -> tuple[wire.Header, bytearray]:
-        limit = self.limits.call_seconds if limit is None else limit
-        what = header["op"]
-        try:
-            wire.send(self._sock, header, payload)
-            while True:
-                self._watch(what, limit)
-                answer, result = wire.receive(self._sock)
-                if answer["event"] != "sample":
-                    break
-        except wire.WireClosed:
-            raise self._died(f"in {what}") from None
-        if answer["event"] == "error":
-            lack = Lack(answer["problem"], answer["remedy"])
-            raise WorkerFailure(Status(answer["status"]), answer["reason"], lack, alive=True)
-        return answer, result
+        """Send a request, and wait for its answer under the limits.
 
-    def _watch(self, what: str, limit: float) -> None:
-        """Wait until the worker answers; kill it if it exceeds the time or memory limit."""
-        deadline = time.monotonic() + limit
-        while True:
-            remaining = deadline - time.monotonic()
-            ready, _, _ = select.select(
-                [self._sock], [], [], max(0, min(WATCH_INTERVAL, remaining))
-            )
-            if ready:
-                return
-            if remaining <= 0:
-                self.process.kill()
-                problem = f"{what} took longer than {limit:g} s"
-                raise WorkerFailure(Status.TIMEOUT, what, Lack(problem), alive=False)
-            if (used := self.process.memory_bytes() or 0) > self.limits.memory_bytes:
-                self.process.kill()
-                problem = (
-                    f"{what} took {used / 2**30:.1f} GiB of memory, "
-                    f"over the limit of {self.limits.memory_bytes / 2**30:.1f} GiB"
-                )
-                raise WorkerFailure(Status.OUT_OF_MEMORY, Reason.HOST, Lack(problem), alive=False)
+        Args:
+            header: The request.
+            rules: What the answer's fields must hold.
+            payload: What follows the request.
+            lengths: From the answer's fields, the least and the greatest length of its payload;
+                nothing is received unless it is within.
+            most_calls: How many calls the time limit applies to, one by one.
+            limit: That limit, in seconds; that of a call when ``None``.
+
+        Raises:
+            WorkerFailure: It failed, exceeded a limit, or answered something else.
+        """
+        what = header["op"]
+        self._requests += 1
+        seconds = self.limits.call_seconds if limit is None else limit
+        watch = Watch(self.process, what, seconds, self.limits.memory_bytes)
+        try:
+            self._wire.send({"id": self._requests, **header}, payload, watch)
+            answer, event, length = self._event(watch)
+            while event == "call":
+                most_calls = fewer(most_calls)
+                watch.restart()
+                answer, event, length = self._event(watch)
+            if event == "error":
+                raise self._refusal(checked(answer, ERROR))
+            answer = checked(answer, rules)
+            check_times(answer, watch.waited_ms)
+            check_length(length, *lengths(answer))
+            return answer, self._wire.read(length, watch)
+        except WorkerGone:
+            raise self._died(f"in {what}") from None
+        except BadAnswer as bad:
+            self.process.kill()
+            problem = f"the worker cannot be trusted: asked to {what}, {bad}"
+            raise WorkerFailure(
+                Status.WRONG_OUTPUT, Reason.ANSWER, Lack(problem), alive=False
+            ) from bad
+
+    def _event(self, watch: Watch) -> tuple[wire.Header, str, int]:
+        header, length = self._wire.receive(watch)
+        event = event_of(header, self._requests)
+        if event != "done":
+            check_length(length, 0, 0)
+        return header, event, length
+
+    def _refusal(self, answer: wire.Header) -> WorkerFailure:
+        lack = Lack(answer["problem"], answer["remedy"])
+        return WorkerFailure(Status(answer["status"]), answer["reason"], lack, alive=True)
 
     def _died(self, when: str) -> WorkerFailure:
         """Distinguish a crash by a signal, an exit and the kernel's out-of-memory killer."""

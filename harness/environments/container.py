@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.environments.base import PACKAGE, Scratch
-from harness.environments.client import Limits, WorkerFailure
 from harness.environments.docker import outermost
 from harness.environments.docker_engine import OWNER_LABEL, engine, owner
+from harness.environments.limits import Limits, WorkerFailure
 from harness.environments.process import Exit
 from harness.errors import Lack, Reason, Status
+from harness.worker.supervisor import LOG_BYTES
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -25,7 +26,6 @@ PACKAGES = "/opt/codec-harness"
 """The folder of the package ``harness`` in a container."""
 
 MAX_PROCESSES = 2048
-LOG_BYTES = "64m"
 POLL_SECONDS = 0.02
 SIGNALLED = 128
 """An exit code of 128 + n means that signal n ended the process."""
@@ -66,9 +66,11 @@ def started(
     finally:
         with contextlib.suppress(docker.errors.APIError, requests.RequestException):
             container = client.containers.get(name)
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("ab") as file:
-                file.write(container.logs())
+            with contextlib.suppress(OSError):  # where the disk is full, the records will say so
+                log.parent.mkdir(parents=True, exist_ok=True)
+                with log.open("ab") as file:
+                    for part in container.logs(stream=True, follow=False):
+                        file.write(part[: max(0, LOG_BYTES - file.tell())])
             container.remove(force=True)
 
 
@@ -80,6 +82,10 @@ class ContainerProcess:
 
     def memory_bytes(self) -> None:
         """``None``: the engine enforces the container's memory limit."""
+
+    def has_ended(self) -> bool:
+        """``False``: its socket tells."""
+        return False
 
     def wait(self, seconds: float) -> Exit | None:
         """See :class:`harness.environments.process.Process`."""
@@ -155,7 +161,7 @@ def _confinement(
         "init": True,
         "device_requests": gpus,
         "labels": {OWNER_LABEL: owner()},
-        "log_config": LogConfig(type=LogConfig.types.JSON, config={"max-size": LOG_BYTES}),
+        "log_config": LogConfig(type=LogConfig.types.JSON, config={"max-size": "128m"}),
     }
 
 

@@ -6,9 +6,20 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
+
+from harness.codec.program import oom_kills
+from harness.worker import family
+
+END_SECONDS = 10.0
+GRACE_SECONDS = 2.0
+"""How long a supervisor may take to write the end of the log."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,9 @@ class Process(Protocol):
         ``None`` where something else enforces the limit, so that the harness need not watch it.
         """
 
+    def has_ended(self) -> bool:
+        """Whether it is known to have ended; asked often. A container's end closes its socket."""
+
     def wait(self, seconds: float) -> Exit | None:
         """How the process ended, or ``None`` if it is still running after ``seconds``."""
 
@@ -41,16 +55,46 @@ class Process(Protocol):
 
 
 class ChildProcess:
-    """A child process of the harness, the leader of a process group of its own."""
+    """A supervised child process of the harness (see :mod:`harness.worker.supervisor`).
 
-    def __init__(self, child: subprocess.Popen[bytes]) -> None:
-        self._child = child
-        self.pid = child.pid
-        self._oom_kills = _oom_kills()
+    Attributes:
+        pid: The id of its supervisor.
+
+    Args:
+        command: What it runs.
+        variables: Its environment variables, with ``TMPDIR`` a folder of its own.
+        output: The file to which its output goes.
+    """
+
+    def __init__(
+        self, command: Sequence[str | Path], variables: Mapping[str, str], output: IO[bytes]
+    ) -> None:
+        self._temporary = variables["TMPDIR"]
+        self._oom_kills = oom_kills()
+        self._is_over = False
+        self._child = subprocess.Popen(
+            command,
+            cwd=self._temporary,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            # From its first moment. SIGCONT wakes one that somebody stopped; it then sees that the
+            # harness is gone, and ends what it started.
+            preexec_fn=partial(  # noqa: PLW1509 - it calls the kernel, and takes no lock
+                family.signal_when_parent_dies, signal.SIGCONT, os.getpid()
+            ),
+        )
+        self.pid = self._child.pid
 
     def memory_bytes(self) -> int:
-        """Resident memory of the child and its descendants; shared pages are counted for each."""
-        return _resident_bytes(self.pid)
+        """Resident memory of all that the child started, which is the worker and its children."""
+        return family.resident_bytes(family.descendants(self.pid))
+
+    def has_ended(self) -> bool:
+        """See :class:`Process`."""
+        return self._child.poll() is not None
 
     def wait(self, seconds: float) -> Exit | None:
         """See :class:`Process`."""
@@ -59,46 +103,43 @@ class ChildProcess:
         code = self._child.poll()
         if code is None:
             return None
-        return Exit(code, code == -signal.SIGKILL and _oom_kills() > self._oom_kills)
+        return Exit(code, code == -signal.SIGKILL and oom_kills() > self._oom_kills)
 
     def kill(self) -> None:
         """See :class:`Process`."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._child.wait()
+        if self._is_over:
+            return
+        self._is_over = True
+        if self.has_ended():
+            # If the codec killed its supervisor, what it started is no longer a descendant.
+            marked = partial(family.with_variable, "TMPDIR", self._temporary)
+            family.end_all(marked, END_SECONDS)
+            return
+        family.end_all(partial(family.descendants, self.pid), END_SECONDS)
+        for number in (signal.SIGTERM, signal.SIGCONT):  # it may not supervise yet, or be stopped
+            self._child.send_signal(number)
+        if self.wait(GRACE_SECONDS) is None:
+            self._child.kill()
+            self._child.wait()
 
 
-def _resident_bytes(root: int) -> int:
-    page = os.sysconf("SC_PAGE_SIZE")
-    total = 0
-    for pid in _family(root):
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            fields = Path(f"/proc/{pid}/statm").read_text().split()
-            total += int(fields[1]) * page
-    return total
+@contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM interrupt the end of the block, in place of its midst.
 
-
-def _family(pid: int) -> list[int]:
-    members = [pid]
-    for child in _children(pid):
-        members += _family(child)
-    return members
-
-
-def _children(pid: int) -> list[int]:
-    """The children of every thread of a process; cheap, as it is read during timed calls."""
-    found = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(child) for child in path.read_text().split()]
-    return found
-
-
-def _oom_kills() -> int:
-    """How many processes the kernel has ended since boot because memory ran out."""
-    for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
-        with contextlib.suppress(OSError):
-            for line in Path(path).read_text().splitlines():
-                if line.startswith("oom_kill "):
-                    return int(line.split()[1])
-    return 0
+    Python runs hooks around a fork, and an exception that a signal raises in one of them is lost.
+    """
+    came: list[int] = []
+    held = {}
+    if threading.current_thread() is threading.main_thread():  # no other one handles signals
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(handler := signal.getsignal(number)):
+                held[number] = handler
+                signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        for arrived in came:
+            signal.raise_signal(arrived)

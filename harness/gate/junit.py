@@ -23,8 +23,8 @@ def junit(comparison: Comparison) -> str:
             suites[name] = ET.SubElement(root, "testsuite", name=name)
         _test(suites[name], finding)
     for suite in suites.values():
-        _count(suite)
-    _count(root)
+        count(suite)
+    count(root)
     if comparison.notes:
         output = ET.SubElement(_first(root), "system-out")
         output.text = printable("\n".join(f"not compared: {note}" for note in comparison.notes))
@@ -45,7 +45,8 @@ def _test(suite: ET.Element, finding: Finding) -> None:
             mark.set("type", printable(verdict_text(finding)))
 
 
-def _count(element: ET.Element) -> None:
+def count(element: ET.Element) -> None:
+    """Write into a suite, or all of them, how many tests it holds and how they ended."""
     for attribute, path in {
         "tests": ".//testcase",
         "failures": ".//failure",

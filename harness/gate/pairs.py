@@ -82,6 +82,13 @@ def pair(base: Side, candidate: Side) -> Pairs:
             and none is chosen, or no case is on both sides.
     """
     left, right = _records(base), _records(candidate)
+    nothing_shared = HarnessError(
+        f"{base.name} and {candidate.name} have no case in common: "
+        f"{_described(left)} against {_described(right)}",
+        "measure the same codecs, rate points and images on both sides",
+    )
+    if left.empty or right.empty:
+        raise nothing_shared
     names = [set(rows["codec"]) for rows in (left, right)]
     if base.selector and candidate.selector and names[0] != names[1]:
         left = left.assign(codec=right["codec"].iloc[0])
@@ -90,11 +97,7 @@ def pair(base: Side, candidate: Side) -> Pairs:
     joined = joined.sort_values("_right", kind="stable")
     shared = joined.dropna(subset=["_left", "_right"])
     if shared.empty:
-        raise HarnessError(
-            f"{base.name} and {candidate.name} have no case in common: "
-            f"{_described(left)} against {_described(right)}",
-            "measure the same codecs, rate points and images on both sides",
-        )
+        raise nothing_shared
     a = left.iloc[shared["_left"].astype(int)].reset_index(drop=True)
     b = right.iloc[shared["_right"].astype(int)].reset_index(drop=True)
     same_image = a["image_sha256"].eq(b["image_sha256"]) | ~a["image_sha256"].astype(bool)

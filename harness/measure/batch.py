@@ -29,8 +29,8 @@ from harness.measure.recording import new_record, remark, set_loading, set_timin
 from harness.plan.cases import Batch, Case
 from harness.store.records import CaseRecord
 from harness.store.shards import write_bytes
+from harness.worker.timing import Calls
 
-LOAD_SECONDS = 1800.0
 SAME_IMAGE = 1.0
 """Largest mean difference, in 8-bit steps, between two decodings that count as the same image."""
 
@@ -129,16 +129,13 @@ class Passes:
         settings = self.context.settings
         try:
             with codec.use() as worker:
-                stream, measured, deterministic = worker.encode(
-                    image,
-                    warmup=codec.warmup(image.shape, settings.warmup),
-                    repeats=settings.repeats,
-                    cap_ms=settings.cap_ms,
-                )
+                calls = self._calls(codec, image.shape)
+                stream, measured, deterministic = worker.encode(image, calls)
                 lengths = [len(stream)]
                 if self.batch.codec.progressive:
                     rates = [self.ready.fields(item.case.rate) for item in items]
                     lengths = worker.prefixes(stream, rates)
+                headers = [worker.header_bytes(stream[:length]) for length in lengths]
                 profile = codec.profile(height, width)
         except WorkerFailure as failure:
             for item in items:
@@ -146,14 +143,14 @@ class Passes:
                 self.context.observer.case(item.record)
             return
         share = (time.perf_counter() - start) / len(items)
-        for item, length in zip(items, lengths, strict=True):
+        for item, length, header in zip(items, lengths, headers, strict=True):
             item.bitstream = stream[:length]
             item.seconds += share
             record = item.record
             if profile is not None:
                 record.parameters, record.flops = profile.parameters, profile.flops
                 record.flops_torch = profile.flops_torch
-            record.bytes = length
+            record.bytes, record.header_bytes = length, header
             record.bpp = 8 * length / (height * width)
             record.bitstream_sha256 = hashlib.sha256(item.bitstream).hexdigest()
             record.deterministic = deterministic
@@ -173,7 +170,8 @@ class Passes:
         with suppress(WorkerFailure), codec.use() as worker:
             if self.batch.codec.progressive:
                 worker.load(self.ready.fields(first.case.rate))
-            self.probe, _ = worker.decode(first.bitstream)
+            pixels = (first.record.height or 0) * (first.record.width or 0)
+            self.probe, _ = worker.decode(first.bitstream, most_pixels=pixels)
 
     def decode(self, progress: Sequence[Progress]) -> None:
         """Decode every bitstream in a fresh process, and write the reconstructions."""
@@ -188,16 +186,13 @@ class Passes:
         self, codec: ResidentCodec, item: Progress, bitstream: bytes, *, first: bool
     ) -> None:
         start = time.perf_counter()
-        settings, record = self.context.settings, item.record
+        record = item.record
         shape = (record.height or 0, record.width or 0, 3)
         image = None
         try:
             with codec.use() as worker:
                 image, measured = worker.decode(
-                    bitstream,
-                    warmup=codec.warmup(shape, settings.warmup),
-                    repeats=settings.repeats,
-                    cap_ms=settings.cap_ms,
+                    bitstream, self._calls(codec, shape), most_pixels=shape[0] * shape[1]
                 )
         except WorkerFailure as failure:
             item.fail(failure)
@@ -236,9 +231,18 @@ class Passes:
             item.end(status, reason, message)
             self.context.observer.case(item.record)
 
+    def _calls(self, codec: ResidentCodec, shape: tuple[int, ...]) -> Calls:
+        settings = self.context.settings
+        return Calls(
+            warmup=codec.warmup(shape, settings.warmup),
+            repeats=settings.repeats,
+            cap_ms=settings.cap_ms,
+            steady=not self.context.is_search,
+        )
+
     def _resident(self, rate: RateSpec) -> ResidentCodec:
         settings = self.context.settings
-        limits = Limits(settings.timeout, LOAD_SECONDS, settings.memory_bytes)
+        limits = Limits.of(settings.timeout, settings.memory_bytes)
         return ResidentCodec(self.ready, rate, WorkerSettings(settings.threads, limits, self.log))
 
     def _file(self, kind: str, case: Case, suffix: str) -> Path:

@@ -15,7 +15,6 @@ from harness.environments.client import Limits, WorkerFailure
 from harness.environments.resident import ResidentCodec, WorkerSettings
 from harness.errors import HarnessError, Lack
 from harness.leftovers import remove_tree
-from harness.measure.batch import LOAD_SECONDS
 from harness.paths import new_scratch_folder
 from harness.plan.request import Request
 from harness.readiness.devices import require_device
@@ -54,7 +53,7 @@ class LoadedCodec:
             raise HarnessError.of(ready, f"codec '{spec.name}' is unavailable")
         self._scratch = new_scratch_folder()
         timeout = Request.timeout if timeout is None else timeout
-        limits = Limits(timeout, max(timeout, LOAD_SECONDS), total_memory())
+        limits = Limits.of(timeout, total_memory())
         log = self._scratch / "codec.log"
         threads = threads or len(os.sched_getaffinity(0))
         self._resident = ResidentCodec(ready, self.rate, WorkerSettings(threads, limits, log))

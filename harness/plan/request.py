@@ -28,8 +28,10 @@ class Request:
         metric: Names of metrics, with hyphens or underscores; none when empty.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         limit: Measure only the first ``limit`` images of each data set; all when ``None``.
-        repeats: Timed calls for each case, at least 1.
-        warmup: Untimed calls before the first timed one, for each image size in a process.
+        repeats: The least number of timed calls for each case, at least 1. Calls of up to 50 ms get
+            more (:mod:`harness.worker.timing`).
+        warmup: The least number of untimed calls before the first timed one, for each image size in
+            a process.
         timeout: The time limit of one encode or decode call, in seconds, above 0.
         weights: Which weights a network runs with. Random ones give true speed and memory, but
             their records enter no quality table.
@@ -101,8 +103,9 @@ class Settings:
         weights: Which weights networks run with.
         upsample: Whether images that are too small are enlarged.
         metrics: The metrics to score.
-        repeats: Timed calls per case.
-        warmup: Untimed calls before the first timed one, for each image size in a process.
+        repeats: The least number of timed calls per case.
+        warmup: The least number of untimed calls before the first timed one, for each image size in
+            a process.
         cap_seconds: A case is not repeated after a call that took longer, in seconds.
         timeout: The time limit of one call, in seconds.
         memory_bytes: The limit on the resident memory of a codec's processes, in bytes.

@@ -8,8 +8,6 @@ the weights) is passed on as :class:`Ready` and looked for nowhere else.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import os
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,14 +21,14 @@ from harness.catalog.codec_spec import (
     EnvironmentName,
     Extension,
     RateSpec,
-    Requirement,
 )
-from harness.codec import WeightsMode, find_program
+from harness.codec import WeightsMode
 from harness.environments import Inline, choose
 from harness.environments.ready import Ready, Weights
 from harness.errors import Lack
 from harness.paths import find_upstream, find_weights
 from harness.readiness.devices import codec_device_lack, device_lack, device_of
+from harness.readiness.requirements import requirement_lack
 
 __all__ = ["Need", "Readiness", "Ready", "Weights", "summary"]
 
@@ -175,20 +173,6 @@ class Readiness:
 def summary(needs: Iterable[Need]) -> str:
     """All needs in one line."""
     return ", ".join(f"{need.name} {need.state}" for need in needs)
-
-
-def requirement_lack(requirement: Requirement) -> Lack | None:
-    """Why a module or program cannot be used on this machine, or ``None`` if it can."""
-    if requirement.kind == "module":
-        found = importlib.util.find_spec(requirement.name.partition(".")[0]) is not None
-    else:
-        names = (requirement.name, *requirement.also)
-        found = find_program(names, requirement.variable) is not None
-    if found:
-        return None
-    chosen = os.environ.get(requirement.variable)
-    where = f" in {chosen}, which {requirement.variable} names" if chosen else ""
-    return Lack(f"{requirement.kind} '{requirement.name}' not found{where}", requirement.install)
 
 
 def extension_lack(codec: CodecSpec, extension: Extension) -> Lack | None:

@@ -6,7 +6,9 @@ Logs are not checked, as no number comes from them; nor are files that were set 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -119,18 +121,19 @@ def _kept(
 ) -> Iterator[FileCheck]:
     """The bitstreams or reconstructions: those that records name, then those that none names."""
     there: dict[tuple[str, ...], Path] = {}
+    named: list[tuple[Path, str | None]] = []
     for path in (folder / kind).rglob(f"*{suffix}"):
         if path.name[0] != ".":
             there[path.relative_to(folder).parts[-len(_key({}, "")) :]] = path
     for record in records:
         key = _key(record, suffix)
-        named = there.pop(key, None)
-        if named is None:
-            if record[digest] and record["kept_bytes"]:
-                expected = Path(kind, portable(record["codec"]), *key)
-                yield FileCheck(expected, "missing", 0, "a record names it")
-            continue
-        yield _file(folder, named, record[digest])
+        if key in there:
+            named.append((there.pop(key), record[digest]))
+        elif record[digest] and record["kept_bytes"]:
+            expected = Path(kind, portable(record["codec"]), *key)
+            yield FileCheck(expected, "missing", 0, "a record names it")
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        yield from pool.map(lambda file: _file(folder, *file), named)
     for path in sorted(there.values()):
         size = path.stat().st_size
         yield FileCheck(path.relative_to(folder), "unverified", size, "no record names it")

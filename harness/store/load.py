@@ -16,20 +16,25 @@ from harness.store.documents import DamagedDocument
 from harness.store.records import CaseRecord
 from harness.store.run_store import check_version
 from harness.store.shards import DamagedShard, latest, list_shards, read_shard
+from harness.store.unpack import results_folder
 
 
 def load_results(path: str | Path) -> pd.DataFrame:
     """One row per case, in the columns of :data:`harness.store.schema.COLUMNS`.
 
     Args:
-        path: A results folder, all of whose runs are read, or the folder of one run.
+        path: A results folder, all of whose runs are read, the folder of one run, or a bundle.
 
     Raises:
         HarnessError: There are no results, or a newer harness wrote them.
 
     A damaged shard is left out with a warning that names it.
     """
-    folder = Path(path).expanduser()
+    with results_folder(Path(path).expanduser()) as folder:
+        return _load(folder)
+
+
+def _load(folder: Path) -> pd.DataFrame:
     runs = list(run_folders(folder))
     if not runs:
         raise HarnessError(

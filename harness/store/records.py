@@ -57,6 +57,9 @@ class CaseRecord:
     reason: Reason | str | None = column("a short code within the status, such as SIGSEGV or dtype")
     message: str | None = column("what happened, with the remedy and the log's path")
     bytes: int | None = column("length of the bitstream", "B")
+    header_bytes: int | None = column(
+        "bytes outside the coded data: signature, header, container, metadata; null: not told", "B"
+    )
     bpp: float | None = column("8 * bytes / (height * width)", "bit/px")
     bitstream_sha256: str | None = column("sha256 of the bitstream")
     picture_sha256: str | None = column(
@@ -90,7 +93,9 @@ class CaseRecord:
         "where the codec ran: inline with the libraries it needs, venv:NAME@TAG or docker:NAME@TAG"
     )
     threads: int = column("threads the codec was given", stored="int32", default=...)
-    repeats: int = column("timed calls requested", stored="int32", default=...)
+    repeats: int = column(
+        "timed calls requested; fast codecs get more", stored="int32", default=...
+    )
     timing_scope: str = column(
         "call: the calls alone, with the model loaded; process: external programs, start included",
         default=...,

@@ -1,7 +1,8 @@
 """The wire between the harness and a worker: frames of a JSON header and raw bytes.
 
 A frame is the lengths of its two parts (4 bytes and 8 bytes, big-endian), the header as UTF-8
-JSON, and the payload. Images travel as payload with ``height`` and ``width`` in the header.
+JSON, and the payload. Images travel as payload with ``height`` and ``width`` in the header. A
+request has an ``id``, and so has every frame that answers it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from typing import Any
 
 from harness.codec import Image, WeightsMode
 
-_LENGTHS = struct.Struct(">IQ")
-MAX_HEADER = 1 << 24
+LENGTHS = struct.Struct(">IQ")
+MAX_HEADER = 1 << 20
+MAX_PIXELS = 1 << 28
+"""The largest image that a worker may decode to."""
+
 BUFFER_BYTES = 1 << 22
 
 Header = dict[str, Any]
@@ -31,15 +35,25 @@ def widen(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
 
 
+def max_bitstream(height: int, width: int) -> int:
+    """The longest bitstream of an image that is received, in bytes: 16 a sample, and 1 MiB."""
+    return 16 * 3 * height * width + (1 << 20)
+
+
+def begin(header: Header, payload: bytes | memoryview) -> bytes:
+    """A frame up to its payload."""
+    text = json.dumps(header).encode()
+    return LENGTHS.pack(len(text), len(payload)) + text
+
+
 def send(sock: socket.socket, header: Header, payload: bytes | memoryview = b"") -> None:
     """Send one frame.
 
     Raises:
         WireClosed: The other side is gone.
     """
-    text = json.dumps(header).encode()
     try:
-        sock.sendall(_LENGTHS.pack(len(text), len(payload)) + text)
+        sock.sendall(begin(header, payload))
         if len(payload):
             sock.sendall(payload)
     except (BrokenPipeError, ConnectionResetError) as error:
@@ -47,15 +61,12 @@ def send(sock: socket.socket, header: Header, payload: bytes | memoryview = b"")
 
 
 def receive(sock: socket.socket) -> tuple[Header, bytearray]:
-    """Wait for one frame. A timeout set on the socket applies to each read.
+    """Wait for one frame from the harness.
 
     Raises:
         WireClosed: The other side is gone.
-        TimeoutError: The socket's timeout passed.
     """
-    header_length, payload_length = _LENGTHS.unpack(_read(sock, _LENGTHS.size))
-    if header_length > MAX_HEADER:
-        raise WireClosed("not a frame")
+    header_length, payload_length = LENGTHS.unpack(_read(sock, LENGTHS.size))
     header: Header = json.loads(bytes(_read(sock, header_length)))
     return header, _read(sock, payload_length)
 

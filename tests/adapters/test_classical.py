@@ -190,3 +190,29 @@ def test_the_nominal_bitrate_is_the_mean_over_kodak(codec):
         bits += 8 * len(at(rate).encode(image)[0])
         pixels += image.shape[0] * image.shape[1]
     assert bits / pixels == pytest.approx(rate.nominal_bpp, rel=0.03)
+
+
+TOLD = {"jpeg": (250, 600), "webp": (20, 21), "avif": (200, 400), "heic": (300, 500),
+        "jpeg2000": (60, 200)}  # fmt: skip
+
+
+def test_the_header_is_told_from_the_coded_data(codec):
+    spec, at = codec
+    folder = spec.folder.name
+    if folder not in TOLD:
+        return  # a JPEG XL codestream's header does not end at a byte
+    least, most = TOLD[folder]
+    found = []
+    for rate in (spec.rates[0], spec.rates[-1]):
+        bitstream, *_ = at(rate).encode(photograph)
+        header = at(rate).header_bytes(bitstream)
+        assert least <= header <= most
+        found.append(len(bitstream) - header)
+    assert found[0] < found[1], "what grows with the rate is the coded data"
+
+
+def test_in_heic_and_avif_what_follows_the_last_box_s_name_is_data(codec):
+    spec, at = codec
+    if spec.folder.name in ("avif", "heic"):
+        bitstream, *_ = at(spec.rates[0]).encode(photograph)
+        assert at(spec.rates[0]).header_bytes(bitstream) == bitstream.rindex(b"mdat") + 4

@@ -12,6 +12,7 @@ import skimage.data
 from harness.environments import Inline
 from harness.environments.client import Limits, WorkerFailure
 from harness.environments.venv import OLDEST_PYTHON
+from harness.worker.timing import Calls
 from harness.worker.wire import rate_fields
 from tests.patience import HANG_SECONDS
 
@@ -48,7 +49,7 @@ def failure_of(environment, spec, log, limits=LIMITS):
 def test_it_codes_as_it_does_inline(environment, codec, tmp_path):
     spec = codec("well-behaved")
     with loaded(environment, spec, tmp_path / "log") as running:
-        bitstream, measured, same = running.encode(photograph, repeats=2)
+        bitstream, measured, same = running.encode(photograph, Calls(repeats=2))
     with loaded(environment, spec, tmp_path / "log") as running:
         decoded, _ = running.decode(bitstream)
     with loaded(Inline(), spec, tmp_path / "log") as running:

@@ -20,6 +20,7 @@ from harness.gate.junit import junit
 from harness.gate.limits import Limits, read_limits
 from harness.gate.pairs import Side
 from harness.gate.report import comparison_markdown, comparison_tables, verdict_lines
+from harness.store.run_store import RunStore
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text()
 
@@ -75,6 +76,13 @@ def test_one_folder_alone_asks_for_two_sides(results):
     answer = invoke(compare_command, results / "main")
     assert answer.exit_code == 2
     assert "--candidate" in answer.output
+
+
+def test_runs_that_have_measured_nothing_yet_are_refused(tmp_path):
+    for name in ("main", "pr"):
+        RunStore(tmp_path / name)
+    with pytest.raises(HarnessError, match="no case in common: no records against no records"):
+        invoke(compare_command, tmp_path / "main", tmp_path / "pr")
 
 
 def test_a_file_that_cannot_be_written_is_reported(results, tmp_path):

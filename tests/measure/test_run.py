@@ -127,12 +127,12 @@ def test_an_unavailable_codec_is_recorded_once(tmp_path, photographs, monkeypatc
 
 
 def test_more_repeats_measure_again_and_fewer_do_not(tmp_path, photographs):
-    measure(tmp_path, photographs, "well-behaved", repeats=2)
+    measure(tmp_path, photographs, "well-behaved", repeats=6)
     fewer, more = Counting(), Counting()
-    measure(tmp_path, photographs, "well-behaved", repeats=1, observer=fewer)
-    frame = measure(tmp_path, photographs, "well-behaved", repeats=3, observer=more)
+    measure(tmp_path, photographs, "well-behaved", repeats=5, observer=fewer)
+    frame = measure(tmp_path, photographs, "well-behaved", repeats=7, observer=more)
     assert (fewer.measured, more.measured) == (0, 3)
-    assert [len(samples) for samples in frame["encode_samples_ms"]] == [3, 3, 3]
+    assert [len(samples) for samples in frame["encode_samples_ms"]] == [7, 7, 7]
     assert frame["psnr"].notna().all()
 
 
@@ -209,10 +209,10 @@ def test_rates_are_of_the_bytes_that_were_written(tmp_path, photographs):
 
 
 def test_memory_and_time_are_those_of_the_calls(tmp_path, photographs):
-    frame = measure(tmp_path, photographs, "well-behaved", repeats=3)
+    frame = measure(tmp_path, photographs, "well-behaved", repeats=5)
     for which in ("encode", "decode"):
         samples = frame[f"{which}_samples_ms"].map(sorted)
-        assert (samples.map(lambda s: s[1]) == frame[f"{which}_ms"]).all()
+        assert (samples.map(lambda s: s[2]) == frame[f"{which}_ms"]).all()
         assert frame[f"{which}_peak_rss_bytes"].between(10 << 20, 4 << 30).all()
 
 
@@ -384,3 +384,11 @@ def test_a_passing_blank_hides_no_value_of_an_earlier_card(tmp_path, photographs
     after = harness.load_results(tmp_path)
     assert list(after["psnr"]) == list(before["psnr"])
     assert json.loads(after["blanks"].item()) == {"ms_ssim": "out of memory on cuda"}
+
+
+def test_a_log_that_cannot_be_written_ends_the_run_with_its_name(tmp_path, photographs):
+    (tmp_path / "default").mkdir()
+    (tmp_path / "default" / "logs").write_text("in the way of the folder")
+    with pytest.raises(HarnessError, match=r"the log .*/logs/.* cannot be written") as caught:
+        measure(tmp_path, photographs, "well-behaved", limit=1)
+    assert "choose a writable folder" in caught.value.remedy

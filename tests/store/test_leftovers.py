@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.environments.base import scratch
 from harness.errors import HarnessError
 from harness.leftovers import STALE_SECONDS, remove_parts
 from harness.paths import new_scratch_folder, runtime_folder, scratch_folder, whole
@@ -130,3 +131,16 @@ def test_a_temporary_folder_that_cannot_be_made_is_named_with_a_remedy(temporary
     with pytest.raises(HarnessError, match="temporary folder") as caught:
         new_scratch_folder()
     assert "TMPDIR" in caught.value.remedy
+
+
+def test_a_temporary_folder_whose_path_is_too_long_for_a_socket_is_named_with_a_remedy(
+    temporary, monkeypatch
+):
+    long = temporary / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    problem = r"temporary folder .*: AF_UNIX path too long"
+    with pytest.raises(HarnessError, match=problem) as caught, scratch():
+        pass
+    assert "TMPDIR" in caught.value.remedy
+    assert not list(long.glob("*/*"))

@@ -1,0 +1,1 @@
+"""Recorded cases encoded, decoded and scored again, and compared with their records."""
