@@ -27,6 +27,8 @@ _CREATE = (
 )
 _SELECT = "SELECT facts FROM files WHERE kind = ? AND path = ? AND size = ? AND mtime_ns = ?"
 _REPLACE = "REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
+FAULTS = (sqlite3.Error, UnicodeDecodeError)
+"""What a database raises; the second where the message quotes damaged text."""
 _DAMAGED = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 """Of these the first is a table of other columns."""
 
@@ -98,7 +100,7 @@ class FileMemory:
         key = _state(path)
         try:
             row = self._database.execute(_SELECT, (self._kind, *key)).fetchone()
-        except sqlite3.Error as error:
+        except FAULTS as error:
             self._abandon(error)
             return None
         except UnicodeEncodeError:  # the path is not UTF-8
@@ -114,7 +116,7 @@ class FileMemory:
             self._new.append((self._kind, *key, f"{self._check(key, text)} {text}"))
 
     def __enter__(self) -> Self:
-        with contextlib.suppress(OSError, sqlite3.Error):
+        with contextlib.suppress(OSError, *FAULTS):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._database = self._connected()
         return self
@@ -131,7 +133,7 @@ class FileMemory:
         try:
             with self._database:
                 self._database.executemany(_REPLACE, self._new)
-        except sqlite3.Error as fault:
+        except FAULTS as fault:
             self._abandon(fault)
         else:
             self._database.close()
@@ -140,7 +142,7 @@ class FileMemory:
         """The database, made anew where what is there is none, or not one of this class."""
         try:
             return self._opened()
-        except sqlite3.Error as error:
+        except FAULTS as error:
             if not _is_damage(error):
                 raise
         self._remove()
@@ -151,12 +153,12 @@ class FileMemory:
         try:
             database.execute(_CREATE)
             database.execute(_SELECT, ("", "", 0, 0))
-        except sqlite3.Error:
+        except FAULTS:
             database.close()
             raise
         return database
 
-    def _abandon(self, error: sqlite3.Error) -> None:
+    def _abandon(self, error: Exception) -> None:
         """Go on without the database, and have a damaged one made anew the next time."""
         if self._database is not None:
             self._database.close()
@@ -176,9 +178,10 @@ class FileMemory:
         return hashlib.sha256(row.encode()).hexdigest()[:16]
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
+def _is_damage(error: Exception) -> bool:
     """Whether a database must be replaced: others are locked, read-only or on a full disk."""
-    return getattr(error, "sqlite_errorcode", None) in _DAMAGED
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, UnicodeDecodeError) or code in _DAMAGED
 
 
 def _state(path: Path) -> tuple[str, int, int]:

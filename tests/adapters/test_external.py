@@ -81,7 +81,7 @@ def test_the_programs_run_in_a_folder_of_their_own_that_is_removed(specs, tmp_pa
         running.open(spec.folder, spec.entry, spec.options, "cpu")
         running.load(rate_fields("bits3", {"bits": 3}, "none", {}))
         running.encode(photograph)
-        assert list(Path(f"/proc/{running.process.pid}/cwd").resolve().iterdir()) == []
+        assert list(Path(f"/proc/{running.process._child.pid}/cwd").resolve().iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
 
 
