@@ -11,12 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from harness.assets.wholeness import truncation
 from harness.catalog.codec_spec import WeightsFile
 from harness.errors import Lack
 from harness.paths import cache_folder, is_printable
 
 SMALL_BYTES = 1 << 24
 """Files up to this size are read each time: that is as quick as looking them up."""
+
+_FETCH_AGAIN = "delete the file and fetch it again"
 
 _CREATE = (
     "CREATE TABLE IF NOT EXISTS files (kind TEXT, path TEXT, size INTEGER, mtime_ns INTEGER, "
@@ -55,12 +58,11 @@ def damage(path: Path, weights: WeightsFile) -> Lack | None:
         wrong = f"size is {size} bytes, not {weights.size}"
     elif weights.sha256 not in {None, digest := remembered_sha256(path)}:
         wrong = f"sha256 is {digest[:16]}..., not {str(weights.sha256)[:16]}..."
+    elif weights.sha256 is None and (cut := truncation(path)) is not None:
+        return Lack(f"weights {path} are truncated: {cut}", _FETCH_AGAIN)
     else:
         return None
-    return Lack(
-        f"weights {path} are truncated or of another version: their {wrong}",
-        "delete the file and fetch it again",
-    )
+    return Lack(f"weights {path} are truncated or of another version: their {wrong}", _FETCH_AGAIN)
 
 
 @functools.lru_cache(maxsize=256)

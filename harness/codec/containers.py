@@ -62,6 +62,8 @@ def jpeg2000_header(codestream: bytes) -> int:
         data = position + 12
         while codestream[data : data + 2] not in (b"\xff\x93", b""):
             data += 2 + int.from_bytes(codestream[data + 2 : data + 4], "big")
+        if data + 2 > after:
+            break
         header += data + 2 - position
         position = after
     if codestream[position:] != end_of_codestream:

@@ -16,6 +16,9 @@ from harness.codec import CodecError, ProgramKilled, Unavailable, launch
 LAST_LINES = 5
 LAST_CHARACTERS = 400
 
+SENT_BY_OTHERS = ("SIGKILL", "SIGTERM")
+"""Signals of which a program that they end cannot have said anything."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -57,7 +60,7 @@ class Ended:
                 self.command[0],
                 self.signal,
                 out_of_memory=self.out_of_memory,
-                printed=last_lines(self.output),
+                printed="" if self.signal in SENT_BY_OTHERS else last_lines(self.output),
             )
 
     def __str__(self) -> str:

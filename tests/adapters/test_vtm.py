@@ -359,6 +359,8 @@ def test_an_encoder_that_a_signal_ends_has_crashed_and_refused_nothing(encoder_t
     answer = explain(error.value)
     assert (answer["status"], answer["reason"]) == ("crashed", name)
     assert len(answer["problem"]) < 600, "not VTM's whole configuration"
+    from_outside = name in ("SIGKILL", "SIGTERM")
+    assert ("A setting" in answer["problem"]) != from_outside, "it cannot have said why"
 
 
 def test_an_encoder_that_refuses_says_so(encoder_that):
