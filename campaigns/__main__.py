@@ -18,7 +18,8 @@ from campaigns.tally import Effort, Tally
 from harness.paths import whole
 
 CAMPAIGNS = ("kills", "corruption", "disks", "together", "codecs", "parsers", "hostile")
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "reliability.md"
 
 
 def main() -> int:
@@ -86,14 +87,18 @@ def record(name: str, section: str) -> None:
 
 
 def _revision() -> str:
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude", "*"],
-        cwd=PAGE.parent,
-        capture_output=True,
-        text=True,
-        check=False,
+    """The commit; ``-dirty`` if a file but the page, which a campaign writes, differs from it."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    changed = git(
+        "status", "--porcelain", "--untracked-files=no", ".", f":!{PAGE.relative_to(ROOT)}"
     )
-    return described.stdout.strip() or "an unknown revision"
+    commit = git("rev-parse", "--short", "HEAD") or "an unknown revision"
+    return f"{commit}-dirty" if changed else commit
 
 
 def _processor() -> str:

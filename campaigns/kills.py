@@ -145,15 +145,15 @@ def _plan(
     ):
         scenario = _scenario(name, prepare, launcher, damaged=has_damage)
         most = int(len(scenario.steps) * share)
-        for step in _chosen_steps(scenario, effort.of(most, most // 8 + 5), choose):
+        for step in _chosen_steps(scenario, effort.of(most, most // 6 + 6), choose):
             delay = choose.choice((0.0, choose.uniform(0, LONGEST_DELAY)))
             add(scenario, Kill("group", trap=Trap(step, delay)))
-        for _ in range(effort.of(25, 4)):
+        for _ in range(effort.of(25, 6)):
             add(scenario, Kill("group", choose.uniform(0, scenario.seconds)))
         if name == "a new run":
-            for _ in range(effort.of(50, 8)):
+            for _ in range(effort.of(50, 12)):
                 add(scenario, Kill("worker", choose.uniform(0, scenario.seconds)))
-            for _ in range(effort.of(10, 1)):
+            for _ in range(effort.of(10, 2)):
                 add(scenario, Kill("cold", choose.uniform(0, 6 * scenario.seconds)))
     choose.shuffle(plan)
     return plan

@@ -23,7 +23,7 @@ from campaigns.tally import Effort, Tally
 from harness.store import schema
 from harness.store.shards import list_shards, read_shard
 
-UNKNOWN = re.compile(r"Traceback|unexpected")
+UNKNOWN = re.compile(r"Traceback|unexpected|[Nn]o such command|[Nn]o such option")
 LATEST_START = 0.4
 """How much later than the first the others start, at most, in seconds."""
 

@@ -14,6 +14,7 @@ from harness.measure.observer import Observer
 from harness.store import schema
 from harness.store.documents import DamagedDocument, read_json
 from harness.store.integrity import check_files
+from harness.store.run_store import RunStore
 from harness.store.shards import DamagedShard, read_shard
 
 ADAPTERS = Path(__file__).parents[1] / "fixtures" / "adapters"
@@ -230,3 +231,13 @@ def test_what_a_killed_process_left_is_a_leftover_and_what_a_live_one_writes_is_
     measure(results, photographs)
     assert alive.exists()
     assert not dead.exists()
+
+
+def test_shards_that_a_run_merges_while_they_are_checked_are_checked_as_they_are_then(
+    results, monkeypatch
+):
+    monkeypatch.setattr("harness.store.run_store.MERGE_FROM", 2)
+    checks = check_files(results / "default")
+    assert next(check for check in checks if check.path.parent == Path("cases"))
+    RunStore(results / "default").merge()
+    assert {check.verdict for check in checks} == {"intact"}
