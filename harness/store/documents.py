@@ -67,7 +67,7 @@ def _read(path: Path) -> tuple[dict[str, Any], bool]:
     raw = path.read_bytes()
     try:
         data = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedDocument(path, str(error)) from error
     if not isinstance(data, dict):
         raise DamagedDocument(path, "it holds no JSON object")

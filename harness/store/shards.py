@@ -142,14 +142,14 @@ def read_shard(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
             if not set(schema.names[:2]) <= present:
                 raise DamagedShard(path, "it holds other records than those of its folder")
             table = file.read([f.name for f in wanted if f.name in present])
+        arrays = [
+            table[f.name].cast(f.type) if f.name in present else pa.nulls(len(table), f.type)
+            for f in wanted
+        ]
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DamagedShard(path, next(iter(str(error).splitlines()), "no reason")) from error
-    arrays = [
-        table[f.name].cast(f.type) if f.name in present else pa.nulls(len(table), f.type)
-        for f in wanted
-    ]
     return pa.table(arrays, schema=pa.schema(wanted))
 
 

@@ -14,9 +14,16 @@ import pytest
 import harness
 from harness.errors import HarnessError, Status
 from harness.store import schema
+from harness.store.documents import DamagedDocument, read_json
 from harness.store.records import CaseRecord, ScoreRecord
 from harness.store.run_store import MERGE_FROM, RunStore
-from harness.store.shards import VERSION_KEY, list_shards
+from harness.store.shards import (
+    VERSION_KEY,
+    DamagedShard,
+    list_shards,
+    read_shard,
+    write_shard,
+)
 from tests.patience import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -305,3 +312,18 @@ def test_full_temporary_folders_are_an_error_with_a_remedy(tmp_path):
     assert "no temporary folder that can be written to" in done.stderr
     assert "TMPDIR" in done.stderr
     assert "unexpected" not in done.stderr
+
+
+def test_a_shard_of_other_types_is_damaged_and_no_surprise(tmp_path):
+    """As anyone can make one, under a name that fits its bytes, for a bundle."""
+    foreign = pa.table({"case": ["c"], "metric": ["psnr"], "value": ["text"]})
+    path = write_shard(tmp_path, foreign)
+    with pytest.raises(DamagedShard, match="text"):
+        read_shard(path, schema.SCORES)
+
+
+def test_a_document_of_endless_brackets_is_damaged_and_no_surprise(tmp_path):
+    path = tmp_path / "store.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(DamagedDocument):
+        read_json(path)
