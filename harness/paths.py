@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -13,10 +12,6 @@ from typing import Literal
 
 from harness.errors import HarnessError
 from harness.leftovers import mark, remove_folders, remove_tree
-
-_UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
-"""Control characters, what breaks lines or turns the direction of text, and the stand-ins for bytes
-that are not UTF-8."""
 
 
 def data_folder(
@@ -52,20 +47,6 @@ def find_upstream(adapter: str) -> Path:
     places = [Path(p).expanduser() / adapter for p in chosen.split(os.pathsep) if p]
     places.append(cache_folder() / "upstream" / adapter)
     return next((p for p in places if p.is_dir()), places[-1]).absolute()
-
-
-def shown(path: str | os.PathLike[str]) -> str:
-    """A path or a name as messages show it: what a terminal would obey, or cannot print, escaped.
-
-    A name may hold any byte but ``/`` and 0: escape sequences of terminals, newlines, and bytes
-    that are not UTF-8.
-    """
-    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], os.fspath(path))
-
-
-def is_printable(name: str) -> bool:
-    """Whether a name can stand in records, tables and on a terminal as it is."""
-    return _UNPRINTABLE.search(name) is None
 
 
 @contextlib.contextmanager

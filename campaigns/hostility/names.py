@@ -17,7 +17,7 @@ from campaigns.parsing.parser import ROOT
 from campaigns.tally import Effort, Tally
 from harness import load_results
 from harness.images.files import write_png
-from harness.paths import is_printable, shown
+from harness.text import is_printable, shown
 
 PIECES = [
     b"<script>alert(1)<", b"<img src=x onerror=alert(1)>", b"&amp;", b'"', b"'", b"`id`", b"$(id)",

@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from harness.assets.download import DownloadError, download, unwritable
 from harness.catalog.datasets import DatasetSpec, FileSpec
-from harness.paths import cache_folder, is_printable, shown, whole
+from harness.paths import cache_folder, whole
+from harness.text import is_printable, shown
 
 MAX_IMAGE_BYTES = 1 << 30
 """The largest file of a data set: the largest image that is read has half as many bytes raw."""

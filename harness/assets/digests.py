@@ -14,7 +14,8 @@ from typing import Any, Self
 from harness.assets.wholeness import truncation
 from harness.catalog.codec_spec import WeightsFile
 from harness.errors import Lack
-from harness.paths import cache_folder, is_printable
+from harness.paths import cache_folder
+from harness.text import is_printable
 
 SMALL_BYTES = 1 << 24
 """Files up to this size are read each time: that is as quick as looking them up."""

@@ -13,7 +13,8 @@ from typing import Annotated, ClassVar
 from harness.catalog.forms import InnerPath, Name, Positive, Sha256
 from harness.catalog.record import Rule, read_record, written
 from harness.errors import ManifestError
-from harness.paths import data_folder, shown
+from harness.paths import data_folder
+from harness.text import shown
 
 PackagedPath = Annotated[
     InnerPath,

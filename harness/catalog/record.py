@@ -35,7 +35,7 @@ from typing import (
 
 from harness.catalog.toml import check_type, load_toml, unknown_key
 from harness.errors import ManifestError
-from harness.paths import shown
+from harness.text import shown
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from harness.errors import ManifestError
-from harness.paths import is_printable, shown
+from harness.text import is_printable, shown
 
 T = TypeVar("T")
 _REQUIRED: Any = object()

@@ -19,7 +19,7 @@ from harness.assets.download import is_offline
 from harness.catalog.datasets import DatasetSpec, FileSpec, load_datasets
 from harness.errors import HarnessError, ImageError, UnknownName
 from harness.images.index import image_facts, image_memory
-from harness.paths import is_printable, shown
+from harness.text import is_printable, shown
 
 IMAGE_SUFFIXES = frozenset(
     (

@@ -35,7 +35,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from harness.codec import Image
 from harness.errors import HarnessError, ImageError
-from harness.paths import shown, whole
+from harness.paths import whole
+from harness.text import shown
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")
 """What is read, by Pillow's names. Others would silently lose depth or frames."""

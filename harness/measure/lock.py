@@ -7,6 +7,7 @@ that a desktop or a login gives each user, or ``codec-harness-<user id>`` in the
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -16,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.paths import shown
+from harness.text import shown
 
 NAME = "codec-harness.lock"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -48,7 +49,9 @@ def _opened() -> int:
     try:
         file = os.open(NAME, _FILE, 0o600, dir_fd=folder)
     except OSError as error:
-        raise _unusable(path / NAME, error.strerror or str(error), "remove it") from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "free some space there" if full else "remove it"
+        raise _unusable(path / NAME, error.strerror or str(error), remedy) from error
     finally:
         os.close(folder)
     status = os.fstat(file)

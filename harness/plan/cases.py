@@ -18,8 +18,8 @@ from harness.environments.ready import Ready
 from harness.errors import Lack
 from harness.images.datasets import Dataset, SourceImage
 from harness.images.resolution import NATIVE, POLICY, Resolution, fits
-from harness.paths import shown
 from harness.plan.request import Settings
+from harness.text import shown
 
 PROTOCOL = 1
 """Increased when a change to the harness changes numbers that were measured before."""

@@ -12,8 +12,9 @@ import pytest
 import harness
 from harness.errors import HarnessError
 from harness.images.datasets import resolve
-from harness.paths import shown, whole
+from harness.paths import whole
 from harness.store.run_store import RunStore
+from harness.text import shown
 
 ESCAPE = "\x1b[31m"
 
