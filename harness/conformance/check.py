@@ -19,8 +19,6 @@ from harness.plan.request import Request
 from harness.readiness.devices import require_device
 from harness.readiness.ready import Readiness
 
-LOAD_SECONDS = 1800.0
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -73,7 +71,7 @@ def check_codec(spec: CodecSpec, conditions: Conditions, log: Path) -> Iterator[
     if isinstance(ready, Lack):
         raise HarnessError.of(ready, f"codec '{spec.name}' is unavailable")
     spec = replace(spec, rates=tuple(rate for rate in spec.rates if rate.id in ready.weights))
-    limits = Limits(conditions.call_seconds, LOAD_SECONDS, conditions.memory_bytes)
+    limits = Limits.of(conditions.call_seconds, conditions.memory_bytes)
     run = resident.WorkerSettings(conditions.threads, limits, log)
     with ExitStack() as stack:
         encoder, decoder = (

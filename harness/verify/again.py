@@ -18,8 +18,6 @@ from harness.errors import HarnessError
 from harness.verify.originals import original
 from harness.verify.subject import Subject
 
-LOAD_SECONDS = 1800.0
-
 
 @dataclass(frozen=True)
 class Coded:
@@ -106,7 +104,7 @@ class Bench:
         return made
 
     def _resident(self, group: Sequence[Subject], ready: Ready) -> ResidentCodec:
-        limits = Limits(self.call_seconds, LOAD_SECONDS, self.memory_bytes)
+        limits = Limits.of(self.call_seconds, self.memory_bytes)
         threads = int(group[0].record["threads"])
         settings = WorkerSettings(threads, limits, self.scratch / "log")
         return ResidentCodec(ready, group[0].rate, settings)
