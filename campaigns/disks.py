@@ -70,9 +70,7 @@ def run(effort: Effort) -> list[Tally]:
         return [Tally("a full disk (not tried: no mount namespace of its own here)")]
     with tempfile.TemporaryDirectory(prefix="disks-") as name, Launcher() as launcher:
         workshop = Workshop(Path(name))
-        undisturbed = workshop.bench()
-        first = launcher.run(undisturbed.command(), undisturbed.environment, undisturbed.root)
-        assert first.code == 0, first.output
+        undisturbed = workshop.undisturbed(launcher)
         reported = launcher.run(_report(undisturbed), undisturbed.environment, undisturbed.root)
         assert reported.code == 0, reported.output
         truth, report = Truth.of(undisturbed), _names(undisturbed)

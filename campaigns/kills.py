@@ -110,9 +110,7 @@ def run(effort: Effort) -> list[Tally]:
     counts = Counts({})
     with tempfile.TemporaryDirectory(prefix="kills-") as name, Launcher() as launcher:
         workshop = Workshop(Path(name))
-        undisturbed = workshop.bench()
-        first = launcher.run(undisturbed.command(), undisturbed.environment, undisturbed.root)
-        assert first.code == 0, first.output
+        undisturbed = workshop.undisturbed(launcher)
         truth = Truth.of(undisturbed)
         for number, (scenario, kills) in enumerate(
             _plan(effort, choose, launcher, workshop, undisturbed)

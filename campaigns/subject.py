@@ -22,7 +22,7 @@ import skimage.data
 from PIL import Image
 
 import harness
-from campaigns.launcher import ROOT
+from campaigns.launcher import ROOT, Launcher
 from harness.store.schema import COLUMNS
 from harness.worker.family import is_alive, with_variable
 
@@ -116,6 +116,13 @@ class Workshop:
             for name in ("results", "cache"):
                 shutil.copytree(like.root / name, root / name)
         return Bench(root, f"{os.getpid()}-{number}", self.photographs)
+
+    def undisturbed(self, launcher: Launcher) -> Bench:
+        """A new bench in which the command was carried out, with nothing in its way."""
+        bench = self.bench()
+        done = launcher.run(bench.command(), bench.environment, bench.root)
+        assert done.code == 0, done.output
+        return bench
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,7 @@ def run(effort: Effort) -> list[Tally]:
     choose = random.Random(effort.seed)
     with tempfile.TemporaryDirectory(prefix="together-") as name, Launcher() as launcher:
         workshop = Workshop(Path(name))
-        undisturbed = workshop.bench()
-        first = launcher.run(undisturbed.command(), undisturbed.environment, undisturbed.root)
-        assert first.code == 0, first.output
+        undisturbed = workshop.undisturbed(launcher)
         truth = Truth.of(undisturbed)
         tallies: list[Tally] = []
         kinds: tuple[tuple[str, Callable[[], Bench], int, int], ...] = (

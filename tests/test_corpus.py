@@ -18,7 +18,6 @@ from campaigns.parsing.targets import TARGETS  # noqa: E402 - made importable ab
 CORPUS = ROOT / "campaigns" / "corpus"
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", TARGETS)
 def test_what_attacks_kept_is_accepted_or_refused(name):
     parser = TARGETS[name].make()

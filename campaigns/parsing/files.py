@@ -10,10 +10,9 @@ import pickle
 import sqlite3
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
-from campaigns.parsing.parser import ROOT, Parser, refused_by, scratch
+from campaigns.parsing.parser import ROOT, Parser, in_file, refused_by, scratch
 
 MINIMAL_CODEC = """name = "mine"
 title = "Mine"
@@ -62,19 +61,6 @@ size = 2
 """
 
 
-def _in_file(name: str, parse: Callable[[Path], object]) -> Callable[[bytes], object]:
-    """Calls a parser of files with bytes."""
-    context = contextlib.ExitStack()
-    atexit.register(context.close)
-    path = context.enter_context(scratch()) / name
-
-    def parse_bytes(data: bytes) -> object:
-        path.write_bytes(data)
-        return parse(path)
-
-    return parse_bytes
-
-
 def codec_manifest() -> Parser:
     """``codec.toml``, from the text to what the harness makes of it."""
     from harness.catalog.codec_manifest import CodecManifest, read_codec
@@ -93,7 +79,7 @@ def codec_manifest() -> Parser:
     seeds = [MINIMAL_CODEC.encode()]
     seeds += [p.read_bytes() for p in sorted(ROOT.glob("adapters/*/codec.toml"))][:4]
     tokens = [*keys_of(CodecManifest), "..", "/", "[[rate]]", "\\u0000", "'''"]
-    return Parser(refused_by(ManifestError, _in_file("codec.toml", parse)), seeds, None, tokens)
+    return Parser(refused_by(ManifestError, in_file("codec.toml", parse)), seeds, None, tokens)
 
 
 def dataset_manifest() -> Parser:
@@ -111,7 +97,7 @@ def dataset_manifest() -> Parser:
 
     seeds = [MINIMAL_DATASET.encode(), ARCHIVED.encode()]
     tokens = [*keys_of(DatasetSpec), "..", "/", "[[file]]", "\\u0000", "'''"]
-    return Parser(refused_by(ManifestError, _in_file("input.toml", parse)), seeds, None, tokens)
+    return Parser(refused_by(ManifestError, in_file("input.toml", parse)), seeds, None, tokens)
 
 
 def protocol() -> Parser:
@@ -120,7 +106,7 @@ def protocol() -> Parser:
     from harness.paper.protocol import read_protocol
 
     seeds = [p.read_bytes() for p in sorted(ROOT.glob("protocols/*.toml"))]
-    parse = refused_by(HarnessError, _in_file("protocol.toml", read_protocol))
+    parse = refused_by(HarnessError, in_file("protocol.toml", read_protocol))
     return Parser(parse, seeds, None, ["bdrate", "runtime", "figures", "pictures", "..", "'''"])
 
 
@@ -130,7 +116,7 @@ def limits() -> Parser:
     from harness.gate.limits import read_limits
 
     seeds = [b"quality_level = 0.05\n[metrics.psnr]\nloss = 0.1\n", b"[speed]\npercent = 5\n"]
-    parse = refused_by(HarnessError, _in_file("limits.toml", read_limits))
+    parse = refused_by(HarnessError, in_file("limits.toml", read_limits))
     return Parser(parse, seeds, None, ["metrics", "speed", "psnr", "percent", "nan", "inf"])
 
 
@@ -139,18 +125,6 @@ def _inside(path: str) -> None:
     assert not path.startswith("/")
     assert "\\" not in path
     assert all(part not in {"", ".", ".."} for part in path.split("/"))
-
-
-def store_version() -> Parser:
-    """``store.json``, which says who wrote a run's folder."""
-    from harness.errors import HarnessError
-    from harness.store.run_store import check_version
-
-    def parse(path: Path) -> None:
-        check_version(path.parent)
-
-    seeds = [b'{"schema": 1}', b'{"schema": 10000000000}', b"[]", b'{"schema": "1"}']
-    return Parser(refused_by(HarnessError, _in_file("store.json", parse)), seeds)
 
 
 def hashes() -> Parser:
@@ -207,7 +181,7 @@ def picture() -> Parser:
                 PIL.Image.fromarray(samples).convert(mode).save(file, kind, **options)
                 seeds.append(file.getvalue())
     seeds += [b"P3 1 1 255 1 2 3", b"P1 2 1 0 1", b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 1\nENDHDR\n1"]
-    return Parser(refused_by(ImageError, _in_file("input.png", parse)), seeds, _mended_png)
+    return Parser(refused_by(ImageError, in_file("input.png", parse)), seeds, _mended_png)
 
 
 def _mended_png(data: bytes) -> bytes:
@@ -253,7 +227,7 @@ def archive() -> Parser:
                 opened.writestr(name, b"pixels" * 3)
                 opened.writestr("readme", b"")
             seeds.append(file.getvalue())
-    return Parser(refused_by(DownloadError, _in_file("input.zip", parse)), seeds)
+    return Parser(refused_by(DownloadError, in_file("input.zip", parse)), seeds)
 
 
 def index() -> Parser:
@@ -312,7 +286,7 @@ def checkpoint() -> Parser:
         state = {"weight": torch.zeros(2, 2), "bias": torch.zeros(2)}
         torch.save(state, file, _use_new_zipfile_serialization=zipped)
         seeds.append(file.getvalue())
-    parse = _in_file("input.pt", lambda path: read(path, "the network"))
+    parse = in_file("input.pt", lambda path: read(path, "the network"))
     return Parser(refused_by(Unavailable, parse), seeds)
 
 
@@ -335,4 +309,4 @@ def safetensors() -> Parser:
         "format": FORMAT, "settings": json.dumps(vars(settings)), "sha256": weights_sha256(network)
     }  # fmt: skip
     seeds = [save(network.state_dict(), metadata), save({"a": torch.zeros(1)}, {"format": FORMAT})]
-    return Parser(refused_by(Unavailable, _in_file("input.safetensors", load_checkpoint)), seeds)
+    return Parser(refused_by(Unavailable, in_file("input.safetensors", load_checkpoint)), seeds)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import importlib.util
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -63,7 +64,7 @@ def adapter(name: str) -> None:
         sys.modules[name] = importlib.util.module_from_spec(spec)
 
 
-@contextmanager
+@contextlib.contextmanager
 def scratch() -> Iterator[Path]:
     """A folder in memory, where there is one."""
     memory = Path("/dev/shm")  # noqa: S108
@@ -84,3 +85,16 @@ def refused_by(
         return True
 
     return accepts
+
+
+def in_file(name: str, parse: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """Calls a parser of files with bytes."""
+    context = contextlib.ExitStack()
+    atexit.register(context.close)
+    path = context.enter_context(scratch()) / name
+
+    def parse_bytes(data: bytes) -> object:
+        path.write_bytes(data)
+        return parse(path)
+
+    return parse_bytes

@@ -5,7 +5,7 @@ Those that open a file, decode a picture or import PyTorch get fewer than a mill
 
 from __future__ import annotations
 
-from campaigns.parsing import files, streams
+from campaigns.parsing import files, results, streams
 from campaigns.parsing.parser import Target
 
 TARGETS = {
@@ -23,7 +23,10 @@ TARGETS = {
     "dataset-manifest": Target("manifest of a data set", files.dataset_manifest, short=5_000),
     "protocol": Target("protocol of a paper", files.protocol, short=5_000),
     "limits": Target("limits of a comparison", files.limits, short=5_000),
-    "store": Target("`store.json`", files.store_version),
+    "answer": Target("answer of a worker", results.answer, short=10_000),
+    "document": Target("JSON file of a run", results.document, short=10_000),
+    "store": Target("`store.json`", results.store_version),
+    "shard": Target("shard of records", results.shard, 100_000, 2_000, longest=1 << 14),
     "hashes": Target("hashes of downloads", files.hashes),
     "resolution": Target("`--resolution`", files.resolution),
     "arrays": Target("pickle of arrays", files.arrays),
