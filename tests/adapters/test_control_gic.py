@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
 import sys
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,20 @@ import pandas as pd
 import pytest
 import skimage.data
 from click.testing import CliRunner
+from control_gic.bitstream import (
+    Codebook,
+    Mode,
+    Tile,
+    TileReader,
+    enlarged,
+    packed,
+    read_header,
+    stored_masks,
+    write,
+)
+from control_gic.granularity import Ratios, grid, read_ratios
+from control_gic.tiles import padded, tiles
+from control_gic.tools.search import RANDOM, chosen_lines, main, widened
 from lacking import lack_of
 from PIL import Image
 
@@ -29,31 +42,6 @@ from tests.patience import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "adapters" / "control_gic"
-
-
-def _import_adapter() -> None:
-    spec = ModuleSpec("control_gic", None, is_package=True)
-    spec.submodule_search_locations = [str(FOLDER)]
-    sys.modules["control_gic"] = importlib.util.module_from_spec(spec)
-
-
-_import_adapter()
-
-from control_gic.bitstream import (  # noqa: E402 - made above
-    Codebook,
-    Mode,
-    Tile,
-    TileReader,
-    enlarged,
-    packed,
-    read_header,
-    stored_masks,
-    write,
-)
-from control_gic.granularity import Ratios, grid, read_ratios  # noqa: E402
-from control_gic.tiles import padded, tiles  # noqa: E402
-from control_gic.tools.search import RANDOM, chosen_lines, main, widened  # noqa: E402
-
 (SPEC,) = read_codec(FOLDER / "codec.toml")
 CHECKOUT = upstream_folder(SPEC)
 NOT_HERE = lack_of(SPEC, weights="random", environment="inline")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
+from dcvc_rt.bitstream import (
+    HEADER_BYTES,
+    MAX_PIXELS,
+    Header,
+    Numerics,
+    read,
+    write,
+)
+from dcvc_rt.capacity import missing_bytes, symbol_bits
 from lacking import lack_of
 
 from harness.catalog.codec_manifest import read_codec
@@ -20,26 +26,6 @@ from harness.readiness.ready import Readiness
 from tests.patience import HANG_SECONDS
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "dcvc_rt"
-
-
-def _import_adapter() -> None:
-    spec = ModuleSpec("dcvc_rt", None, is_package=True)
-    spec.submodule_search_locations = [str(FOLDER)]
-    sys.modules["dcvc_rt"] = importlib.util.module_from_spec(spec)
-
-
-_import_adapter()
-
-from dcvc_rt.bitstream import (  # noqa: E402 - made above
-    HEADER_BYTES,
-    MAX_PIXELS,
-    Header,
-    Numerics,
-    read,
-    write,
-)
-from dcvc_rt.capacity import missing_bytes, symbol_bits  # noqa: E402 - made above
-
 (SPEC,) = read_codec(FOLDER / "codec.toml")
 CPU = Numerics(cuda=False, half=False)
 GPU = Numerics(cuda=True, half=True)

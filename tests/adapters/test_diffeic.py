@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import binascii
 import dataclasses
-import importlib.util
-import sys
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
+from diffeic.bitstream import MAX_SIDE, Stream, padded, read
 from lacking import lack_of
 
 from harness.catalog.codec_manifest import read_codec
@@ -22,18 +20,6 @@ from harness.readiness.ready import Readiness
 from tests.patience import HANG_SECONDS
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "diffeic"
-
-
-def _import_adapter() -> None:
-    spec = ModuleSpec("diffeic", None, is_package=True)
-    spec.submodule_search_locations = [str(FOLDER)]
-    sys.modules["diffeic"] = importlib.util.module_from_spec(spec)
-
-
-_import_adapter()
-
-from diffeic.bitstream import MAX_SIDE, Stream, padded, read  # noqa: E402 - made above
-
 SPECS = {spec.name: spec for spec in read_codec(FOLDER / "codec.toml")}
 STREAM = Stream(rate=3, height=512, width=768, hyper=bytes(range(64)), latent=b"latent..")
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
+from hific.geometry import LEAST_SIDE, hyper_size, missing_to_least
 from lacking import lack_of
 
 from harness.assets.checkout import upstream_folder
@@ -17,18 +15,6 @@ from harness.environments.client import Limits, WorkerFailure
 from tests.patience import HANG_SECONDS
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "hific"
-
-
-def _import_adapter() -> None:
-    spec = ModuleSpec("hific", None, is_package=True)
-    spec.submodule_search_locations = [str(FOLDER)]
-    sys.modules["hific"] = importlib.util.module_from_spec(spec)
-
-
-_import_adapter()
-
-from hific.geometry import LEAST_SIDE, hyper_size, missing_to_least  # noqa: E402 - the package is made above
-
 SPECS = {spec.name: spec for spec in read_codec(FOLDER / "codec.toml")}
 SPEC = SPECS["hific"]
 ABSENT = lack_of(SPEC, weights="random")

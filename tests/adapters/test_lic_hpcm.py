@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import zlib
 from dataclasses import replace
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
 from lacking import lack_of
+from lic_hpcm.bitstream import MAX_PIXELS, Header, read, write
+from lic_hpcm.padding import margins, padded
 
 from harness.catalog.codec_manifest import read_codec
 from harness.codec import BitstreamError
@@ -23,19 +22,6 @@ from harness.readiness.ready import Readiness
 from tests.patience import HANG_SECONDS
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "lic_hpcm"
-
-
-def _import_adapter() -> None:
-    spec = ModuleSpec("lic_hpcm", None, is_package=True)
-    spec.submodule_search_locations = [str(FOLDER)]
-    sys.modules["lic_hpcm"] = importlib.util.module_from_spec(spec)
-
-
-_import_adapter()
-
-from lic_hpcm.bitstream import MAX_PIXELS, Header, read, write  # noqa: E402 - made above
-from lic_hpcm.padding import margins, padded  # noqa: E402
-
 SPECS = {spec.name: spec for spec in read_codec(FOLDER / "codec.toml")}
 HEADER = Header(threads=1, height=512, width=768)
 Z, Y = bytes(range(200)), bytes(range(100, 180))

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import binascii
-import importlib.util
 import json
-import sys
 from dataclasses import replace
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,10 @@ import pytest
 import skimage.data
 import torch
 from lacking import lack_of
+from oscar.bitstream import Coded, read, write
+from oscar.levels import LEVELS, padded_size
+from oscar.stable_diffusion import CONFIGS, FILES, folder
+from oscar.stable_diffusion import FOLDER as STABLE
 
 from harness.assets.checkout import upstream_folder
 from harness.catalog.codec_manifest import read_codec
@@ -25,21 +26,6 @@ from harness.worker.wire import rate_fields
 from tests.patience import HANG_SECONDS
 
 FOLDER = Path(__file__).parents[2] / "adapters" / "oscar"
-
-
-def _import_adapter() -> None:
-    spec = ModuleSpec("oscar", None, is_package=True)
-    spec.submodule_search_locations = [str(FOLDER)]
-    sys.modules["oscar"] = importlib.util.module_from_spec(spec)
-
-
-_import_adapter()
-
-from oscar.bitstream import Coded, read, write  # noqa: E402 - made above
-from oscar.levels import LEVELS, padded_size  # noqa: E402
-from oscar.stable_diffusion import CONFIGS, FILES, folder  # noqa: E402
-from oscar.stable_diffusion import FOLDER as STABLE  # noqa: E402
-
 (SPEC,) = read_codec(FOLDER / "codec.toml")
 CHECKOUT = upstream_folder(SPEC)
 ABSENT = lack_of(SPEC, weights="random")
