@@ -101,13 +101,14 @@ def _check_files(
     """Check digests and print what was found; the exit code."""
     from harness.cli.table import print_table
     from harness.verify.files import NOT_COVERED, check, exit_code
-    from harness.verify.junit import files_junit
     from harness.verify.show import file_table, files_json
 
     found = check(folder, LEFT_BEHIND if bundled else ())
     if not found:
         raise HarnessError(f"no results in {results}", "name a results folder, or that of a run")
     if junit is not None:
+        from harness.verify.junit import files_junit  # slow: it brings what draws figures
+
         _write(junit, files_junit(found))
     if style == "json":
         click.echo(files_json(found))
@@ -147,7 +148,6 @@ def _verify(
     from harness.readiness.machine import total_memory
     from harness.store.load import load_results, run_folders
     from harness.verify.finding import exit_code
-    from harness.verify.junit import cases_junit
     from harness.verify.sample import choose
     from harness.verify.show import case_lines, case_table, cases_json
     from harness.verify.verify import Conditions, verify
@@ -178,6 +178,8 @@ def _verify(
         verdicts.append(verdict)
         click.echo(f"{len(verdicts)}/{len(chosen)} {verdict.name}: {verdict.outcome}", err=True)
     if junit is not None:
+        from harness.verify.junit import cases_junit  # slow: it brings what draws figures
+
         _write(junit, cases_junit(verdicts))
     if style == "json":
         click.echo(cases_json(verdicts, seed))
