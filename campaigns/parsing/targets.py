@@ -30,7 +30,7 @@ TARGETS = {
     "hashes": Target("hashes of downloads", files.hashes),
     "resolution": Target("`--resolution`", files.resolution),
     "arrays": Target("pickle of arrays", files.arrays),
-    "picture": Target("picture", files.picture, 100_000, 3_000, 60, 4096),
+    "picture": Target("picture", files.picture, 100_000, 3_000, 240, 4096),
     "archive": Target("archive of a data set", files.archive, 200_000, 3_000),
     "index": Target("index of files", files.index, 20_000, 500, longest=1 << 14),
     "checkpoint": Target("checkpoint of PyTorch", files.checkpoint, 50_000, 1_000, 30, 4096),
